@@ -20,13 +20,108 @@ interface Entry {
 /** The closed list, sorted by area. A code is never renamed once released. */
 export const ERRORS = {
   'bytes/invalid-base64url': { fault: 'peer', action: 'give-up', meaning: 'Text is not base64url without padding.' },
+  'card/can-required': {
+    fault: 'caller',
+    action: 'retry',
+    meaning: 'A contactless card needs the access number (CAN) that is printed on it, and none was given.',
+  },
+  'card/can-wrong': { fault: 'caller', action: 'retry', meaning: 'The card refused the access number (CAN).' },
+  'card/cancelled': {
+    fault: 'caller',
+    action: 'retry',
+    meaning: 'The person, or the application, cancelled the operation.',
+  },
+  'card/closed': { fault: 'caller', action: 'give-up', meaning: 'The signer was closed.' },
+  'card/device': { fault: 'local', action: 'retry', meaning: 'The reader or the card failed.' },
+  'card/key-mismatch': {
+    fault: 'local',
+    action: 'give-up',
+    meaning: 'The certificate does not belong to the private key beside it.',
+  },
+  'card/mechanism': {
+    fault: 'caller',
+    action: 'give-up',
+    meaning: 'The key cannot sign with the algorithm that was asked for.',
+  },
+  'card/module-missing': {
+    fault: 'local',
+    action: 'give-up',
+    meaning: 'No PKCS #11 module was found: the middleware of the card is not installed where it was looked for.',
+  },
+  'card/module-unusable': {
+    fault: 'local',
+    action: 'give-up',
+    meaning: 'The PKCS #11 module cannot be loaded or started.',
+  },
+  'card/no-card': { fault: 'local', action: 'retry', meaning: 'No reader holds a card that fits.' },
+  'card/no-certificate': {
+    fault: 'local',
+    action: 'give-up',
+    meaning: 'The card holds no certificate, with its key, that may be used here.',
+  },
+  'card/pin-locked': { fault: 'local', action: 'give-up', meaning: 'The PIN is locked after too many wrong ones.' },
+  'card/pin-required': {
+    fault: 'caller',
+    action: 'retry',
+    meaning: 'The card needs a PIN and no way to ask for it was given.',
+  },
+  'card/pin-wrong': { fault: 'caller', action: 'retry', meaning: 'The card refused the PIN.' },
+  'card/pkcs11js-missing': {
+    fault: 'local',
+    action: 'give-up',
+    meaning: 'The optional package pkcs11js is not installed.',
+  },
+  'card/pkcs11js-not-built': {
+    fault: 'local',
+    action: 'give-up',
+    meaning: 'The optional package pkcs11js is installed, but its native part was not built.',
+  },
+  'card/removed': { fault: 'local', action: 'retry', meaning: 'The card was taken out.' },
+  'card/timeout': {
+    fault: 'local',
+    action: 'retry',
+    meaning: 'The card, or the person at it, took longer than allowed.',
+  },
+  'cc/invalid-argument': {
+    fault: 'caller',
+    action: 'give-up',
+    meaning: 'A certificate cannot be made, or read, from what was given.',
+  },
+  'cc/pkcs12-legacy': {
+    fault: 'caller',
+    action: 'give-up',
+    meaning: 'The PKCS #12 file uses encryption that is no longer safe.',
+  },
+  'cc/pkcs12-malformed': {
+    fault: 'caller',
+    action: 'give-up',
+    meaning: 'The bytes are not a PKCS #12 file that can be read here.',
+  },
+  'cc/pkcs12-no-key': {
+    fault: 'caller',
+    action: 'give-up',
+    meaning: 'The PKCS #12 file holds no private key with its certificate.',
+  },
+  'cc/pkcs12-password': { fault: 'caller', action: 'retry', meaning: 'The password does not open the PKCS #12 file.' },
   'codec/depth-over-limit': { fault: 'peer', action: 'give-up', meaning: 'Values are nested deeper than the limit.' },
   'codec/duplicate-key': { fault: 'peer', action: 'give-up', meaning: 'A map holds one key twice.' },
   'codec/invalid-utf8': { fault: 'peer', action: 'give-up', meaning: 'Text is not valid UTF-8.' },
   'codec/length-over-limit': { fault: 'peer', action: 'give-up', meaning: 'A length is above its limit.' },
-  'codec/lone-surrogate': { fault: 'caller', action: 'give-up', meaning: 'Text to be sent holds half of a surrogate pair.' },
-  'codec/malformed': { fault: 'peer', action: 'give-up', meaning: 'The bytes are not one well-formed item of their encoding.' },
-  'codec/not-deterministic': { fault: 'peer', action: 'give-up', meaning: 'CBOR is valid but not in the deterministic form.' },
+  'codec/lone-surrogate': {
+    fault: 'caller',
+    action: 'give-up',
+    meaning: 'Text to be sent holds half of a surrogate pair.',
+  },
+  'codec/malformed': {
+    fault: 'peer',
+    action: 'give-up',
+    meaning: 'The bytes are not one well-formed item of their encoding.',
+  },
+  'codec/not-deterministic': {
+    fault: 'peer',
+    action: 'give-up',
+    meaning: 'CBOR is valid but not in the deterministic form.',
+  },
   'codec/trailing-bytes': { fault: 'peer', action: 'give-up', meaning: 'Bytes follow the end of the item.' },
   'codec/truncated': { fault: 'peer', action: 'give-up', meaning: 'The bytes end inside an item.' },
 } as const;
