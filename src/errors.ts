@@ -124,6 +124,32 @@ export const ERRORS = {
   },
   'codec/trailing-bytes': { fault: 'peer', action: 'give-up', meaning: 'Bytes follow the end of the item.' },
   'codec/truncated': { fault: 'peer', action: 'give-up', meaning: 'The bytes end inside an item.' },
+  'ifc/audit-entry-invalid': {
+    fault: 'caller',
+    action: 'give-up',
+    meaning: 'An audit entry has a field that is not of the closed list, or a text above its limit.',
+  },
+  'ifc/label-not-canonical': {
+    fault: 'peer',
+    action: 'give-up',
+    meaning: 'The text of a label is not the one canonical text of that label.',
+  },
+  'ifc/label-over-limit': { fault: 'peer', action: 'give-up', meaning: 'The text of a label is longer than 255 bytes.' },
+  'ifc/label-unknown': {
+    fault: 'peer',
+    action: 'give-up',
+    meaning: 'A label names a level or a compartment that the lattice does not have.',
+  },
+  'ifc/lattice-mismatch': {
+    fault: 'caller',
+    action: 'give-up',
+    meaning: 'Labels of two lattices were compared, or a lattice was not made by createLattice.',
+  },
+  'ifc/policy-invalid': {
+    fault: 'caller',
+    action: 'give-up',
+    meaning: 'The definition of a lattice or policy is wrong; the message names the fields.',
+  },
 } as const;
 
 /** `area/reason`. */
