@@ -1,0 +1,84 @@
+/**
+ * Writes the generated parts of the documentation, or with `--check` fails when one is not fresh.
+ *
+ *     node tools/docs.ts [--check]
+ *
+ * docs/errors.md is generated whole. Elsewhere (README.md and every page of docs/) a part stands between
+ * `<!-- generated: NAME ARGUMENT -->` and `<!-- /generated -->`; GENERATORS below has the names.
+ */
+import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ERRORS } from '../src/errors.ts';
+import { ROOT } from './entries.ts';
+import { folderGraph } from './folder-graph.ts';
+
+/** From the word after `generated:` to what stands there. */
+const GENERATORS: Readonly<Record<string, (argument: string) => string | Promise<string>>> = {
+  'folder-graph': folderGraph,
+  // A file of the repository, as a block of code: `<!-- generated: file examples/embed/01-machines.ts -->`.
+  file: (path) => `\`\`\`${path.split('.').at(-1) ?? ''}\n${readFileSync(join(ROOT, path), 'utf8').trimEnd()}\n\`\`\``,
+};
+
+const PART = /<!-- generated: (\S+)( [^>]*?)? -->\n[^]*?<!-- \/generated -->/g;
+
+const isCheck = process.argv.includes('--check');
+const stale: string[] = [];
+keep('docs/errors.md', errorReference());
+for (const page of globSync(['README.md', 'docs/**/*.md'], { cwd: ROOT, exclude: ['docs/api/**'] }).toSorted()) {
+  const text = readFileSync(join(ROOT, page), 'utf8');
+  keep(page, await withFreshParts(page, text));
+}
+if (stale.length > 0) {
+  console.error(`not fresh: ${stale.join(', ')}\nRun: npm run docs`);
+  process.exitCode = 1;
+}
+
+function keep(page: string, text: string): void {
+  const path = join(ROOT, page);
+  if (existsSync(path) && readFileSync(path, 'utf8') === text) return;
+  if (isCheck) stale.push(page);
+  else writeFileSync(path, text);
+}
+
+async function withFreshParts(page: string, text: string): Promise<string> {
+  let fresh = '';
+  let end = 0;
+  for (const match of text.matchAll(PART)) {
+    const [whole, name = '', argument = ''] = match;
+    const generate = GENERATORS[name];
+    if (generate === undefined) throw new Error(`${page}: no generator "${name}"; tools/docs.ts has the names`);
+    const body = await generate(argument.trim());
+    fresh += `${text.slice(end, match.index)}<!-- generated: ${name}${argument} -->\n\n${body}\n\n<!-- /generated -->`;
+    end = match.index + whole.length;
+  }
+  return fresh + text.slice(end);
+}
+
+function errorReference(): string {
+  const areas = new Map<string, string[]>();
+  for (const [code, { fault, action, meaning }] of Object.entries(ERRORS).toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+    const area = code.slice(0, code.indexOf('/'));
+    areas.set(area, [
+      ...(areas.get(area) ?? []),
+      `| \`${code}\` | ${fault} | ${action} | ${meaning.replaceAll('|', '\\|')} |`,
+    ]);
+  }
+  return [
+    '# Error codes',
+    '',
+    'Generated from `src/errors.ts` by `npm run docs`; edit there.',
+    '',
+    'Every failure is a `SimsError` with one of these codes. *Fault* is who can mend it: the `peer` sent bad data, the',
+    '`caller` misused the interface, or something failed `local`ly. *Action* is what an application should do: `retry`,',
+    'start a new conversation (`rekey`), `verify` who the peer is, or `give-up`. A released code is never renamed.',
+    ...[...areas].flatMap(([area, rows]) => [
+      '',
+      `## ${area}`,
+      '',
+      '| code | fault | action | meaning |',
+      '|---|---|---|---|',
+      ...rows,
+    ]),
+    '',
+  ].join('\n');
+}
