@@ -87,7 +87,8 @@ export function base64url(bytes: Uint8Array): string {
   let index = 0;
   for (; index + 2 < bytes.length; index += 3) {
     const group = (bytes[index]! << 16) | (bytes[index + 1]! << 8) | bytes[index + 2]!;
-    text += ALPHABET[group >> 18]! + ALPHABET[(group >> 12) & 63]! + ALPHABET[(group >> 6) & 63]! + ALPHABET[group & 63]!;
+    text +=
+      ALPHABET[group >> 18]! + ALPHABET[(group >> 12) & 63]! + ALPHABET[(group >> 6) & 63]! + ALPHABET[group & 63]!;
   }
   if (index + 1 === bytes.length) {
     text += ALPHABET[bytes[index]! >> 2]! + ALPHABET[(bytes[index]! << 4) & 63]!;
@@ -112,7 +113,8 @@ export function fromBase64url(text: string): Uint8Array {
   for (let index = 0; index < text.length; index += 1) {
     const code = text.charCodeAt(index);
     const digit = code < 128 ? DIGIT_OF[code]! : NOT_A_DIGIT;
-    if (digit === NOT_A_DIGIT) throw new SimsError('bytes/invalid-base64url', `character ${index} is not in the alphabet`);
+    if (digit === NOT_A_DIGIT)
+      throw new SimsError('bytes/invalid-base64url', `character ${index} is not in the alphabet`);
     bits = ((bits << 6) | digit) & 0xffffff;
     held += 6;
     if (held >= 8) {
@@ -121,7 +123,8 @@ export function fromBase64url(text: string): Uint8Array {
       offset += 1;
     }
   }
-  if ((bits & ((1 << held) - 1)) !== 0) throw new SimsError('bytes/invalid-base64url', 'the last character holds stray bits');
+  if ((bits & ((1 << held) - 1)) !== 0)
+    throw new SimsError('bytes/invalid-base64url', 'the last character holds stray bits');
   return bytes;
 }
 

@@ -1,10 +1,12 @@
 /** Writes the declarations of src/ to dist/, one file a module, beside the bundles. */
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from './entries.ts';
 
-execFileSync(join(ROOT, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.build.json'], { cwd: ROOT, stdio: 'inherit' });
+const tsc = join(ROOT, 'node_modules/.bin/tsc');
+const { status } = spawnSync(tsc, ['-p', 'tsconfig.build.json'], { cwd: ROOT, stdio: 'inherit' });
+if (status !== 0) process.exit(status ?? 1);
 
 // tsc leaves the `.ts` of relative imports in declarations; resolvers of other tools want the file that is shipped.
 const SPECIFIER = /(from |import\()(['"])(\.{1,2}\/[^'"]*)\.ts\2/g;

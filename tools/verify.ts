@@ -14,7 +14,10 @@ import { ROOT } from './entries.ts';
 interface Gate {
   readonly name: string;
   readonly command: readonly [string, ...string[]];
+  /** Gates that must have held before. */
   readonly needs?: readonly string[];
+  /** Gates that must have ended before, however. */
+  readonly after?: readonly string[];
   /** Runs with nothing beside it, and prints as it goes. */
   readonly alone?: true;
 }
@@ -39,7 +42,7 @@ const GATES: readonly Gate[] = [
   { name: 'attw', command: ['attw', '--profile', 'esm-only', '--pack', '.'], needs: ['build'] },
   { name: 'size', command: ['size-limit'], needs: ['build'] },
   { name: 'snippets', command: ['node', 'tools/doc-snippets.ts'], needs: ['build'] },
-  { name: 'tests', command: ['vitest', 'run'], needs: ['build'], alone: true },
+  { name: 'tests', command: ['vitest', 'run'], after: ['build'], alone: true },
 ];
 
 interface Result {
@@ -63,7 +66,9 @@ function chosen(only: string | undefined): readonly Gate[] {
       console.error(`no gate begins with "${wanted}"; there are ${GATES.map(({ name }) => name).join(', ')}`);
       process.exit(2);
     }
-    for (const { name, needs = [] } of matching) for (const each of [name, ...needs]) names.add(each);
+    for (const { name, needs = [], after = [] } of matching) {
+      for (const each of [name, ...needs, ...after]) names.add(each);
+    }
   }
   return GATES.filter(({ name }) => names.has(name));
 }
@@ -77,8 +82,8 @@ async function runAll(gates: readonly Gate[]): Promise<readonly Result[]> {
 
   while (waiting.length > 0 || running.size > 0) {
     const next = waiting.find(
-      ({ needs = [], alone }) =>
-        needs.every((name) => outcomeOf(name) !== undefined) &&
+      ({ needs = [], after = [], alone }) =>
+        [...needs, ...after].every((name) => outcomeOf(name) !== undefined) &&
         (alone === true ? running.size === 0 && waiting.length === 1 : running.size < SLOTS),
     );
     if (next === undefined) {
