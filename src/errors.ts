@@ -82,10 +82,32 @@ export const ERRORS = {
     action: 'retry',
     meaning: 'The card, or the person at it, took longer than allowed.',
   },
+  'cc/expired': {
+    fault: 'peer',
+    action: 'verify',
+    meaning: 'A certificate on the way to the trust anchor is not valid at this time.',
+  },
+  'cc/fetch-failed': { fault: 'local', action: 'retry', meaning: 'Revocation data could not be fetched.' },
+  'cc/fetch-refused': {
+    fault: 'local',
+    action: 'give-up',
+    meaning: 'An address is not among the hosts that revocation data may be fetched from.',
+  },
   'cc/invalid-argument': {
     fault: 'caller',
     action: 'give-up',
     meaning: 'A certificate cannot be made, or read, from what was given.',
+  },
+  'cc/malformed': {
+    fault: 'peer',
+    action: 'give-up',
+    meaning: 'The bytes are not the certificate, revocation list or response that they should be.',
+  },
+  'cc/name-mismatch': { fault: 'peer', action: 'verify', meaning: 'The certificate does not name who was asked for.' },
+  'cc/path-invalid': {
+    fault: 'peer',
+    action: 'verify',
+    meaning: 'Every path from the certificate to a trust anchor breaks a rule of path validation.',
   },
   'cc/pkcs12-legacy': {
     fault: 'caller',
@@ -108,6 +130,23 @@ export const ERRORS = {
     action: 'give-up',
     meaning: 'The PKCS #12 file uses a form, or a cost, that is not supported.',
   },
+  'cc/revocation-unknown': {
+    fault: 'peer',
+    action: 'retry',
+    meaning: 'Whether a certificate was revoked could not be determined.',
+  },
+  'cc/revoked': {
+    fault: 'peer',
+    action: 'verify',
+    meaning: 'A certificate on the way to the trust anchor was revoked.',
+  },
+  'cc/untrusted': { fault: 'peer', action: 'verify', meaning: 'No path leads from the certificate to a trust anchor.' },
+  'cc/work-limit': {
+    fault: 'peer',
+    action: 'give-up',
+    meaning: 'Verifying the certificate would take more work than the limits allow.',
+  },
+  'cc/wrong-purpose': { fault: 'peer', action: 'verify', meaning: 'The certificate is not meant for this use.' },
   'codec/depth-over-limit': { fault: 'peer', action: 'give-up', meaning: 'Values are nested deeper than the limit.' },
   'codec/duplicate-key': { fault: 'peer', action: 'give-up', meaning: 'A map holds one key twice.' },
   'codec/invalid-utf8': { fault: 'peer', action: 'give-up', meaning: 'Text is not valid UTF-8.' },
@@ -160,6 +199,87 @@ export const ERRORS = {
     fault: 'local',
     action: 'give-up',
     meaning: 'The platform lacks an operation that is needed, such as WebCrypto outside a secure context.',
+  },
+  'handshake/aborted': {
+    fault: 'caller',
+    action: 'retry',
+    meaning: 'The application, or the person, ended the handshake before it was complete.',
+  },
+  'handshake/authentication-failed': {
+    fault: 'peer',
+    action: 'verify',
+    meaning: 'A box did not open or a signature does not verify; the cause is not told apart.',
+  },
+  'handshake/credential-kind': {
+    fault: 'peer',
+    action: 'verify',
+    meaning: 'The kind of the credential does not fit: a relay as a person, or the reverse.',
+  },
+  'handshake/host-failed': {
+    fault: 'local',
+    action: 'retry',
+    meaning: 'What a handshake asked of its host, such as a signature, failed for an unforeseen reason.',
+  },
+  'handshake/identity-mismatch': {
+    fault: 'peer',
+    action: 'verify',
+    meaning: 'The credential belongs to someone other than the party that was expected.',
+  },
+  'handshake/invalid-argument': {
+    fault: 'caller',
+    action: 'give-up',
+    meaning: 'An input of a handshake machine has a wrong length, time or choice.',
+  },
+  'handshake/no-common-suite': {
+    fault: 'peer',
+    action: 'give-up',
+    meaning: 'No cipher suite is both offered and served.',
+  },
+  'handshake/own-identity': {
+    fault: 'peer',
+    action: 'give-up',
+    meaning: 'The peer shows the very identity of this side.',
+  },
+  'handshake/peer-key-invalid': {
+    fault: 'peer',
+    action: 'give-up',
+    meaning: 'A KEM key or ciphertext of the peer is malformed or of low order.',
+  },
+  'handshake/rejected': {
+    fault: 'caller',
+    action: 'give-up',
+    meaning: 'The owner of this side did not consent to the handshake.',
+  },
+  'handshake/state-spent': {
+    fault: 'caller',
+    action: 'give-up',
+    meaning: 'A state of a handshake was used again after a step had left it.',
+  },
+  'handshake/suite-not-offered': {
+    fault: 'peer',
+    action: 'give-up',
+    meaning: 'The responder chose a suite that was not in the offer.',
+  },
+  'handshake/timeout': { fault: 'peer', action: 'retry', meaning: 'The handshake was not complete in time.' },
+  'handshake/unexpected-input': {
+    fault: 'caller',
+    action: 'give-up',
+    meaning: 'A handshake machine was given an input that its state does not take.',
+  },
+  'handshake/unexpected-message': {
+    fault: 'peer',
+    action: 'give-up',
+    meaning: 'A handshake message came out of turn.',
+  },
+  'handshake/unsupported-credential': {
+    fault: 'local',
+    action: 'give-up',
+    meaning: 'No verifier was given for this kind of credential.',
+  },
+  'handshake/unsupported-version': {
+    fault: 'peer',
+    action: 'give-up',
+    meaning: 'No version of the protocol is common to both sides.',
   },
   'ifc/audit-entry-invalid': {
     fault: 'caller',

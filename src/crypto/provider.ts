@@ -1,6 +1,7 @@
 /**
  * What the protocol asks of a cryptographic library. `noble.ts` answers it on every runtime; `node/` answers it
- * faster where Node does. The protocol never names a library.
+ * faster where Node does. The protocol never names a library. Mechanisms are separate values, not fields of one
+ * object, so that a bundle holds only those that its suites and credentials use.
  *
  * @packageDocumentation
  */
@@ -8,7 +9,7 @@
 /** Hash functions of the suites and of signatures. */
 export type HashName = 'SHA-256' | 'SHA-384' | 'SHA-512';
 
-/** Bytes from the platform's CSPRNG; passed in, so that tests can fix them. */
+/** Bytes from the platform's CSPRNG, in new memory that the callee may keep or wipe; passed in, so that tests can fix them. */
 export type RandomBytes = (length: number) => Uint8Array;
 
 /** A fresh key pair of a KEM. The decapsulation key is the serialised private key, fit to be stored. */
@@ -26,10 +27,16 @@ export interface RawEncapsulation {
 /**
  * A key encapsulation mechanism whose operations are quick enough to be synchronous. A key or ciphertext of the
  * wrong length, a point off the curve, an all-zero X25519 secret (also inside X-Wing) or a failed ML-KEM modulus
- * check gives `undefined`: the caller has to face it.
+ * check gives `undefined`: the caller has to face it. What it draws from `random`, in order: X25519, 32 bytes for a
+ * key pair or an encapsulation; X-Wing, 32 for a key pair and 64 for an encapsulation; P-384, 48 for either, drawn
+ * again while zero or not below the group's order. A provider handed its own platform's random bytes may let the
+ * platform draw instead: the result is as random, and not reproducible anyway.
+ *
+ * A key pair's arrays must not be changed while it is in use: a provider may keep what it derived from them. Its own
+ * decapsulation key of the wrong length or range throws `crypto/invalid-argument`.
  */
 export interface Kem {
-  readonly name: 'X25519' | 'X-Wing' | 'P-384';
+  readonly name: 'X25519' | 'X-Wing' | 'P-384' | 'P-384-ConcatenationKDF';
   readonly encapsulationKeyLength: number;
   readonly decapsulationKeyLength: number;
   readonly ciphertextLength: number;
@@ -89,29 +96,43 @@ export interface SignatureKeyPair {
   readonly privateKey: Uint8Array;
 }
 
-/** One implementation of everything above. */
-export interface CryptoProvider {
+/**
+ * One signature algorithm. Schemes are given to a provider in a list, so that a bundle holds only those in use.
+ * `generateKeyPair` and `sign` are absent where a program never holds the private key (P-384, RSA: cards do).
+ */
+export interface SignatureScheme {
+  readonly algorithm: SignatureAlgorithm;
+  /** `undefined` unless the key is of this algorithm, in canonical DER, and sound. */
+  parsePublicKey(spki: Uint8Array): SignaturePublicKey | undefined;
+  verify(publicKey: SignaturePublicKey, message: Uint8Array, signature: Uint8Array): boolean | Promise<boolean>;
+  readonly generateKeyPair?: (random: RandomBytes) => SignatureKeyPair;
+  readonly sign?: (keyPair: SignatureKeyPair, message: Uint8Array) => Uint8Array;
+}
+
+/** Hash, MAC and key derivation: what the key schedule, the ratchet and a {@link Suite} need. */
+export interface HashProvider {
   readonly name: string;
   hash(name: HashName, bytes: Uint8Array): Uint8Array;
   hmac(name: HashName, key: Uint8Array, bytes: Uint8Array): Uint8Array;
   /** RFC 5869 §2.2. */
   hkdfExtract(name: HashName, salt: Uint8Array, inputKeyMaterial: Uint8Array): Uint8Array;
-  /** RFC 5869 §2.3. */
+  /** RFC 5869 §2.3. At most 255 hashes long. */
   hkdfExpand(name: HashName, pseudorandomKey: Uint8Array, info: Uint8Array, length: number): Uint8Array;
   /** PBKDF2-HMAC (RFC 8018 §5.2). */
   pbkdf2(name: HashName, password: Uint8Array, salt: Uint8Array, iterations: number, length: number): Uint8Array;
-  readonly x25519: Kem;
-  readonly xWing: Kem;
-  readonly p384: Kem;
-  readonly rsa4096: AsyncKem;
-  readonly chacha20Poly1305: RecordCipher;
-  readonly aes256Gcm: RecordCipher;
-  readonly fernet: RecordCipher;
+}
+
+/** Hashes, signatures and randomness of one implementation. KEMs and record ciphers come with the suites. */
+export interface CryptoProvider extends HashProvider {
+  /** @throws `crypto/invalid-argument` when the provider was made without that algorithm */
   generateSignatureKeyPair(algorithm: SignatureKeyPair['algorithm'], random: RandomBytes): SignatureKeyPair;
   /** `undefined` for an unknown algorithm, non-canonical DER, a point off the curve or of low order, RSA below 2048 bits. */
   parsePublicKey(spki: Uint8Array): SignaturePublicKey | undefined;
   sign(keyPair: SignatureKeyPair, message: Uint8Array): Uint8Array;
-  /** Ed25519 strictly (RFC 8032 §5.1.7, canonical encodings, cofactorless or stricter). Asynchronous for RSA in browsers. */
+  /**
+   * Ed25519 strictly (RFC 8032 §5.1.7: canonical encodings, S below the order, the equation without the cofactor).
+   * `false` for a signature of the wrong length. Asynchronous for RSA where only WebCrypto has it.
+   */
   verify(publicKey: SignaturePublicKey, message: Uint8Array, signature: Uint8Array): boolean | Promise<boolean>;
   /** The platform's CSPRNG. */
   readonly random: RandomBytes;

@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-import type { AsyncKem, CryptoProvider, HashName, Kem, RecordCipher } from './provider.ts';
+import type { AsyncKem, HashName, HashProvider, Kem, RecordCipher } from './provider.ts';
 
 /** Registered names of the suites. */
 export type SuiteName =
@@ -23,7 +23,7 @@ export interface RekeyPolicy {
   readonly onTurn: boolean;
 }
 
-/** One row of the table, bound to a provider. */
+/** One row of the table, bound to an implementation of its parts. */
 export interface Suite {
   readonly name: SuiteName;
   /** On the wire, in handshake bodies. */
@@ -39,5 +39,6 @@ export interface Suite {
   readonly rekey: RekeyPolicy;
   /** Bound secret of section 3: 32 bytes from the raw secret, the ciphertext and the encapsulation key. */
   kemSecret(raw: Uint8Array, ciphertext: Uint8Array, encapsulationKey: Uint8Array): Uint8Array;
-  readonly provider: CryptoProvider;
+  /** Hash, HMAC, HKDF and PBKDF2; signatures are not a suite's matter and come from the client's CryptoProvider. */
+  readonly provider: HashProvider;
 }
