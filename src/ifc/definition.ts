@@ -34,10 +34,14 @@ export class Issues {
 
   /** @throws `ifc/policy-invalid` naming the faults, if there are any */
   throwIfAny(): void {
-    if (!this.any) return;
+    if (this.any) throw this.toError();
+  }
+
+  /** `ifc/policy-invalid` naming the first five faults. */
+  toError(): SimsError {
     const shown = this.found.slice(0, 5).map((issue) => (issue.path === '' ? issue.message : `${issue.path}: ${issue.message}`));
     const more = this.found.length - shown.length;
-    throw new SimsError('ifc/policy-invalid', shown.join(' ') + (more > 0 ? ` And ${more} more.` : ''));
+    return new SimsError('ifc/policy-invalid', shown.join(' ') + (more > 0 ? ` And ${more} more.` : ''));
   }
 }
 
@@ -111,6 +115,12 @@ export function asTexts(
     texts.add(text);
   }
   return [...texts];
+}
+
+/** What is wrong with a name of a level, a compartment or an exemption, if anything. */
+export function nameFault(name: string): string | undefined {
+  if (/^[a-z][a-z0-9-]{0,31}$/.test(name)) return undefined;
+  return `${quoted(name)} is no name: a lower-case letter, then at most 31 of a-z, 0-9 and "-".`;
 }
 
 /** One of a closed set of words. */

@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 import { SimsError } from '../errors.ts';
-import { asMap, asTexts, Issues, quoted } from './definition.ts';
+import { asMap, asTexts, Issues, nameFault, quoted } from './definition.ts';
 
 /** Longest text of a label on the wire, in bytes; names are ASCII, so also in characters. */
 export const MAX_LABEL_BYTES = 255;
@@ -50,7 +50,6 @@ export interface Scope {
   readonly bits: readonly number[];
 }
 
-const NAME = /^[a-z][a-z0-9-]{0,31}$/;
 // Labels met often are kept, so that decisions about them can be kept too; the bound holds against hostile logins.
 const MAX_KEPT_LABELS = 4096;
 
@@ -288,11 +287,6 @@ function knownOf(lattice: Lattice): Known {
 function checkSameLattice(left: Label, right: Label): void {
   if (left.lattice === right.lattice || left.lattice.id === right.lattice.id) return;
   throw new SimsError('ifc/lattice-mismatch', `${quoted(left.text)} and ${quoted(right.text)} are of two lattices`);
-}
-
-function nameFault(name: string): string | undefined {
-  if (NAME.test(name)) return undefined;
-  return `${quoted(name)} is no name: a lower-case letter, then at most 31 of a-z, 0-9 and "-".`;
 }
 
 function isEmptyList(value: unknown): boolean {

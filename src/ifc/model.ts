@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 import { SimsError } from '../errors.ts';
-import { quoted } from './definition.ts';
+import { nameFault, quoted } from './definition.ts';
 import { dominates, dominatesWithin, sameLabel, scopeOf, type Label, type Lattice, type Scope } from './label.ts';
 import {
   FLOW_KINDS,
@@ -180,6 +180,8 @@ function denyAboveClearance(flow: Flow): Decision {
 }
 
 function checkExemption(lattice: Lattice, exemption: Exemption): void {
+  const misnamed = nameFault(exemption.name);
+  if (misnamed !== undefined) throw new SimsError('ifc/policy-invalid', misnamed);
   for (const kind of exemption.kinds) {
     if (!FLOW_KINDS.includes(kind)) throw new SimsError('ifc/policy-invalid', `no kind of flow ${quoted(String(kind))}`);
   }

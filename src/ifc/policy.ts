@@ -11,11 +11,28 @@ import { compareLabels, dominates, type Label, type Lattice } from './label.ts';
  */
 export type Direction = 'write' | 'read' | 'both';
 
+/** A name in {@link FLOWS}. */
+export type FlowKind =
+  | 'message'
+  | 'connect'
+  | 'disconnect'
+  | 'ack'
+  | 'error'
+  | 'publish'
+  | 'mark'
+  | 'list'
+  | 'presence'
+  | 'answer'
+  | 'prekeys'
+  | 'mailbox'
+  | 'limit'
+  | 'takeover';
+
 /**
  * Every way in which one session can learn of another. The subject is the session that acts or is told; the object is
  * the other session, the mailbox or the bundle, named by its label.
  */
-export const FLOWS = {
+export const FLOWS: Readonly<Record<FlowKind, { readonly direction: Direction; readonly noun: string }>> = {
   /** A message (`client-com`) to a session or its mailbox. */
   message: { direction: 'write', noun: 'a message' },
   /** A phase of a handshake between clients; the answer is a flow of its own. */
@@ -44,10 +61,8 @@ export const FLOWS = {
   limit: { direction: 'read', noun: 'what a limit shows' },
   /** A newer session of one address takes the place of an older one: each notices the other. */
   takeover: { direction: 'both', noun: 'a takeover' },
-} as const satisfies Record<string, { readonly direction: Direction; readonly noun: string }>;
+};
 
-/** A name in {@link FLOWS}. */
-export type FlowKind = keyof typeof FLOWS;
 /** All kinds, in the order of {@link FLOWS}. */
 export const FLOW_KINDS: readonly FlowKind[] = Object.freeze(Object.keys(FLOWS) as FlowKind[]);
 

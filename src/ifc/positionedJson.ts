@@ -26,7 +26,7 @@ export interface JsonFault extends Place {
 
 const MAX_LENGTH = 1 << 20;
 const MAX_DEPTH = 16;
-const TOKEN = /(?:[ \t\r\n]|\/\/[^\n]*)*(?:([{}[\],:])|("(?:[^"\\\n]|\\.)*")|(-?[\w.+-]+)|($)|)/y;
+const TOKEN = /(?:[ \t\r\n]+|\/\/[^\n]*)*(?:([{}[\],:])|("[^"\\\n]*(?:\\.[^"\\\n]*)*")|(-?[\w.+-]+)|($)|)/y;
 
 /** Reads a text of at most 1 MiB, nested at most 16 deep. A byte order mark at its start is skipped. */
 export function readPositionedJson(text: string): PositionedJson | { readonly fault: JsonFault } {
@@ -134,7 +134,8 @@ class Reader {
     const [whole = '', sign, string, word, end] = TOKEN.exec(this.#text) ?? [];
     const text = sign ?? string ?? word ?? '';
     this.#next += whole.length;
-    const type = sign ?? (string !== undefined ? 'string' : word !== undefined ? 'word' : end !== undefined ? 'end' : 'unknown');
+    const rest = end !== undefined ? 'end' : this.#text[this.#next] === '"' ? 'quote' : 'unknown';
+    const type = sign ?? (string !== undefined ? 'string' : word !== undefined ? 'word' : rest);
     return { type, text, offset: this.#next - text.length };
   }
 }
@@ -149,6 +150,7 @@ function parseScalar(token: Token): unknown {
 
 function unexpected(token: Token, wanted: string): Fault {
   if (token.type === 'end') return new Fault(token.offset, `Expected ${wanted}, found the end of the text.`);
+  if (token.type === 'quote') return new Fault(token.offset, 'The text that begins here does not end on its line.');
   if (token.type === 'unknown') return new Fault(token.offset, `Expected ${wanted}, found a character that is no part of JSON.`);
   return new Fault(token.offset, `Expected ${wanted}, found ${token.text.slice(0, 64)}.`);
 }
