@@ -28,6 +28,7 @@ const BIN = join(ROOT, 'node_modules/.bin');
 
 const GATES: readonly Gate[] = [
   { name: 'exports', command: ['node', 'tools/check-exports.ts'] },
+  { name: 'lock', command: ['node', 'tools/lock-platforms.ts', '--check'] },
   { name: 'format', command: ['oxfmt', '--check'] },
   { name: 'tsc-protocol', command: ['tsc', '-p', 'tsconfig.protocol.json'] },
   { name: 'tsc-web', command: ['tsc', '-p', 'tsconfig.web.json'] },
