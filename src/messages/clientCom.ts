@@ -1,0 +1,30 @@
+import * as v from 'valibot';
+import type { Address, MessageId } from './address.ts';
+import { address, boolean, bytes, messageId, type Schema } from './schema.ts';
+
+/** One sealed message of a conversation. */
+export interface ClientCom {
+  readonly type: 'client-com';
+  /** Chosen by the sender, kept in every repeat. */
+  readonly id: MessageId;
+  /** On the way to the relay: to whom. */
+  readonly dst?: Address;
+  /** On the way from the relay: from whom. */
+  readonly src?: Address;
+  readonly saData: Uint8Array;
+  /** The sealed record. */
+  readonly data: Uint8Array;
+  /** On the way from the relay: whether it waited in the relay's mailbox. */
+  readonly stored?: boolean;
+}
+
+/** Validates a {@link ClientCom}. */
+export const clientComSchema: Schema<ClientCom> = v.object({
+  type: v.literal('client-com'),
+  id: messageId,
+  dst: v.exactOptional(address),
+  src: v.exactOptional(address),
+  saData: bytes,
+  data: bytes,
+  stored: v.exactOptional(boolean),
+});
