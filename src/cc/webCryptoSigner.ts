@@ -4,7 +4,14 @@
  * @packageDocumentation
  */
 import { SimsError } from '../errors.ts';
-import { chooseAlgorithm, untilAborted, type Signer, type SignerSignature, type SigningAlgorithm } from './signer.ts';
+import {
+  abortError,
+  chooseAlgorithm,
+  untilAborted,
+  type Signer,
+  type SignerSignature,
+  type SigningAlgorithm,
+} from './signer.ts';
 import { algorithmsOf, readSignerCertificate } from './signerCertificate.ts';
 import { isSignatureOf, webCryptoParameters } from './signerKey.ts';
 
@@ -47,6 +54,7 @@ export function signerFrom(
     async sign(toBeSigned, signOptions = {}): Promise<SignerSignature> {
       if (isClosed) throw new SimsError('card/closed', 'this signer was closed');
       const algorithm = chooseAlgorithm(algorithms, signOptions.algorithm);
+      if (signOptions.signal?.aborted === true) throw abortError(signOptions.signal);
       return { algorithm, signature: await untilAborted(signNow(algorithm, toBeSigned), signOptions.signal) };
     },
     close(): Promise<void> {
