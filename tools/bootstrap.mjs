@@ -43,7 +43,11 @@ function installPackages() {
   const reason = whyInstall();
   if (reason === undefined) return;
   say(`${reason}: npm ci`);
-  const { status, error } = npm(['ci', '--loglevel=error', '--no-audit', '--no-fund'], { cwd: ROOT, stdio: 'inherit' });
+  // To standard error: what a program prints on standard output comes after this.
+  const { status, error } = npm(['ci', '--loglevel=error', '--no-audit', '--no-fund'], {
+    cwd: ROOT,
+    stdio: ['ignore', 2, 2],
+  });
   if (status !== 0) fail(`npm ci ended with ${error?.message ?? `status ${status}`}`);
 }
 
