@@ -96,6 +96,7 @@ async function readBags(file: Uint8Array, password: string): Promise<Bags> {
     if (version !== 3) throw new SimsError('cc/pkcs12-unsupported', `version ${version} of PKCS #12`);
     const authenticatedSafe = dataOf(pfx.enter(TAG.sequence));
     const macData = pfx.enterOptional(TAG.sequence);
+    pfx.finish();
     if (macData !== undefined) await checkMac(macData, authenticatedSafe, password);
     const contents = enterWhole(derFromBer(authenticatedSafe), TAG.sequence);
     while (!contents.done) await readContentInfo(contents.enter(TAG.sequence), password, bags);
