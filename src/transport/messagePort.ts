@@ -12,10 +12,8 @@ import { TransportBase } from './transportBase.ts';
 /** The part of a MessagePort that is used; those of browsers and of `node:worker_threads` fit. */
 export interface MessagePortLike {
   postMessage(message: unknown, transfer: ArrayBuffer[]): void;
-  addEventListener(type: 'message', listener: (event: { readonly data: unknown }) => void): void;
-  addEventListener(type: 'close' | 'messageerror', listener: () => void): void;
-  removeEventListener(type: 'message', listener: (event: { readonly data: unknown }) => void): void;
-  removeEventListener(type: 'close' | 'messageerror', listener: () => void): void;
+  addEventListener(type: string, listener: (event: object) => void): void;
+  removeEventListener(type: string, listener: (event: object) => void): void;
   start(): void;
   close(): void;
 }
@@ -98,7 +96,8 @@ class MessagePortTransport extends TransportBase {
     this.#inbox.clear();
   }
 
-  readonly #onMessage = ({ data }: { readonly data: unknown }): void => {
+  readonly #onMessage = (event: object): void => {
+    const data = 'data' in event ? event.data : undefined;
     if (data instanceof Uint8Array) {
       if (!this.isOpen || this.#overrun) return;
       if (this.#inbox.bytes + costOf(data) > this.#inboxLimit) this.#overrun = true;

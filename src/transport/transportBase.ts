@@ -39,7 +39,10 @@ export abstract class TransportBase implements Transport {
     this.#resolveClosed = resolveClosed!;
   }
 
-  /** The next message that has come whole, if any. Throws `codec/*` when the peer's bytes are bad. */
+  /**
+   * The next message that has come whole, if any. Throws `codec/*` when the peer's bytes are bad, `transport/truncated` or
+   * `transport/overrun` when that is how the wire ended.
+   */
   protected abstract next(): Uint8Array | undefined;
   /** Puts one message on its way; its size is right and the transport is open. */
   protected abstract write(message: Uint8Array): void;
@@ -101,6 +104,11 @@ export abstract class TransportBase implements Transport {
     return this.#phase === 'open';
   }
 
+  /** Whether the receiver is not ready for a message: it has not been given, or is at work on the last one. */
+  protected get isBusy(): boolean {
+    return this.#busy || this.#receiver === undefined;
+  }
+
   /** Whether someone waits in {@link Transport.drained}. */
   protected get isDrainWanted(): boolean {
     return this.#drain !== undefined;
@@ -111,7 +119,7 @@ export abstract class TransportBase implements Transport {
 
   /** To be called when `next` may have something. */
   protected arrived(): void {
-    if (this.#busy || this.#receiver === undefined) {
+    if (this.isBusy) {
       this.#stopped = true;
       this.pauseReading();
     } else {
@@ -199,6 +207,8 @@ function badInput(error: unknown): CloseReason {
   switch (error.code) {
     case 'codec/length-over-limit':
       return { kind: 'too-large', error };
+    case 'transport/truncated':
+      return { kind: 'truncated', error };
     case 'transport/overrun':
       return { kind: 'overrun', error };
     default:
