@@ -1,0 +1,234 @@
+/**
+ * The sending half of a conversation: sealing, rekeying when it is time, repeating, giving up.
+ *
+ * @packageDocumentation
+ */
+import { wipe } from '../bytes.ts';
+import type { MessageId } from '../messages/address.ts';
+import { messageIdBytes } from '../messages/address.ts';
+import { SimsError } from '../errors.ts';
+import { MAX_RANGES, encodeBody, type Range } from './body.ts';
+import { associatedData, NO_ID, type RecordType } from './binding.ts';
+import { nextHash, seenOf } from './history.ts';
+import { stepChain, type Direction } from './ratchet.ts';
+import { beginEpoch } from './rekey.ts';
+import { encodeSaData, NUMBER_LIMIT } from './saData.ts';
+import type { ConversationContext, ConversationState, OutboxEntry, SendState } from './state.ts';
+
+/** A record ready to go, and the state without its key. */
+export interface SealedRecord {
+  readonly state: ConversationState;
+  readonly saData: Uint8Array;
+  readonly sealed: Uint8Array;
+}
+
+/** Every record whose number is divisible by this carries what has not been acknowledged. */
+const CARRY_EVERY = 8;
+
+/** Direction of this side's records. */
+export function ownDirection(state: ConversationState): Direction {
+  return state.role === 'initiator' ? 0 : 1;
+}
+
+/** Seals a numbered message and puts it into the outbox. */
+export function sealMessage(
+  before: ConversationState,
+  message: { readonly id: MessageId; readonly type: OutboxEntry['type']; readonly content: Uint8Array },
+  nowMs: number,
+  expiresAtMs: number | undefined,
+  context: ConversationContext,
+): { readonly state: ConversationState; readonly entry: OutboxEntry } {
+  const rekeyed = rekeyIfDue(before, 'message', nowMs, context);
+  const { send } = rekeyed;
+  const m = send.m + 1;
+  const carries = !send.acknowledged && (!send.messageCarried || carriesByNumber(send));
+  const record = sealRecord(rekeyed, message.type, message.id, { m, carries, content: message.content }, nowMs, context);
+  const id = messageIdBytes(message.id);
+  const bound = associatedData(rekeyed.ownBinding, message.type, id, record.saData);
+  const hash = nextHash(context.suite, send.hash, m, bound, record.sealed);
+  const entry: OutboxEntry = {
+    id: message.id,
+    type: message.type,
+    m,
+    hash,
+    epoch: send.current.epoch,
+    carries,
+    saData: record.saData,
+    sealed: record.sealed,
+    accepted: false,
+    attempts: 1,
+    sendAgainAtMs: nowMs + context.options.repeatAfterMs,
+    unreachableSinceMs: undefined,
+    expiresAtMs,
+  };
+  const after: SendState = {
+    ...record.state.send,
+    m,
+    hash,
+    messageCarried: send.messageCarried || carries,
+    lostToldAt: send.lost.length > 0 ? (send.lostToldAt ?? m) : undefined,
+  };
+  return { state: { ...record.state, send: after, outbox: [...record.state.outbox, entry] }, entry };
+}
+
+/** Seals an ACK: a record without a number, never repeated. */
+export function sealAcknowledgement(
+  before: ConversationState,
+  nowMs: number,
+  context: ConversationContext,
+): SealedRecord {
+  const rekeyed = rekeyIfDue(before, 'ack', nowMs, context);
+  const carries = !rekeyed.send.acknowledged && carriesByNumber(rekeyed.send);
+  return sealRecord(rekeyed, 'ack', undefined, { m: undefined, carries, content: NOTHING }, nowMs, context);
+}
+
+/** The time of the next repeat, expiry or give-up; `undefined` when nothing is outstanding. */
+export function nextSendTime(state: ConversationState): number | undefined {
+  let next: number | undefined;
+  for (const entry of state.outbox) {
+    const at = Math.min(entry.sendAgainAtMs, entry.expiresAtMs ?? Infinity);
+    if (next === undefined || at < next) next = at;
+  }
+  return next;
+}
+
+/** The entry as it is after it was sent once more. */
+export function repeated(entry: OutboxEntry, nowMs: number, context: ConversationContext): OutboxEntry {
+  const { repeatAfterMs, repeatAtMostMs } = context.options;
+  const waitMs = Math.min(repeatAfterMs * 2 ** Math.min(entry.attempts, 16), repeatAtMostMs);
+  return { ...entry, attempts: entry.attempts + 1, sendAgainAtMs: nowMs + waitMs };
+}
+
+/** The state without `given`, whose numbers are told to the peer as lost. */
+export function giveUp(state: ConversationState, given: readonly OutboxEntry[]): ConversationState {
+  if (given.length === 0) return state;
+  const gone = new Set(given.map((entry) => entry.m));
+  const lost = mergeRanges([...state.send.lost, ...given.map((entry) => ({ first: entry.m, length: 1 }))]);
+  return {
+    ...state,
+    send: { ...state.send, lost, lostToldAt: undefined },
+    outbox: state.outbox.filter((entry) => !gone.has(entry.m)),
+  };
+}
+
+/**
+ * Whether the sender may begin another epoch now: the peer has the present one, and nothing of the one before is
+ * outstanding, since the peer keeps two.
+ */
+export function mayRekey(state: ConversationState, context: ConversationContext): boolean {
+  const { send, receive, outbox } = state;
+  const hasKey = context.suite.ratchetKem === undefined || receive.ratchetKey !== undefined;
+  return send.acknowledged && hasKey && outbox.every((entry) => entry.epoch === send.current.epoch);
+}
+
+function rekeyIfDue(
+  state: ConversationState,
+  cause: 'message' | 'ack',
+  nowMs: number,
+  context: ConversationContext,
+): ConversationState {
+  const { send, receive } = state;
+  const { suite, random } = context;
+  const { rekey } = suite;
+  const due =
+    send.rekeyAsked ||
+    send.current.next >= rekey.records ||
+    send.bytesSealed >= rekey.bytes ||
+    nowMs - send.epochStartedAtMs >= rekey.milliseconds ||
+    (rekey.onTurn && send.peerSpoke && cause === 'message');
+  if (!due || !mayRekey(state, context)) return state;
+  const epoch = send.current.epoch + 1;
+  if (epoch >= NUMBER_LIMIT) return state;
+  const place = { conversationId: state.conversationId, direction: ownDirection(state), epoch };
+  const begun = beginEpoch(suite, place, send.current, receive.ratchetKey, random);
+  const newest = send.ratchetKeys.at(-1);
+  const ratchetKeys =
+    suite.ratchetKem === undefined
+      ? []
+      : [...send.ratchetKeys, { number: (newest?.number ?? -1) + 1, pair: suite.ratchetKem.generateKeyPair(random) }];
+  return {
+    ...state,
+    send: {
+      ...send,
+      current: begun.epoch,
+      bytesSealed: 0,
+      epochStartedAtMs: nowMs,
+      announcement: begun.announcement,
+      acknowledged: false,
+      messageCarried: false,
+      ratchetKeys,
+      peerSpoke: false,
+      rekeyAsked: false,
+    },
+  };
+}
+
+function carriesByNumber(send: SendState): boolean {
+  return send.current.next % CARRY_EVERY === 0;
+}
+
+function sealRecord(
+  state: ConversationState,
+  type: RecordType,
+  messageId: MessageId | undefined,
+  record: { readonly m: number | undefined; readonly carries: boolean; readonly content: Uint8Array },
+  nowMs: number,
+  context: ConversationContext,
+): SealedRecord {
+  const { suite, random, options } = context;
+  const { send, receive, conversationId } = state;
+  const { epoch, next } = send.current;
+  if (next >= NUMBER_LIMIT) throw new SimsError('session/exhausted', `${next} records in epoch ${epoch}`);
+  const newestKey = send.ratchetKeys.at(-1);
+  const plaintext = encodeBody(
+    {
+      numbered: record.m === undefined ? undefined : { m: record.m, previousHash: send.hash },
+      seen: seenOf(receive.history),
+      ratchetKey:
+        record.carries && newestKey !== undefined
+          ? { number: newestKey.number, encapsulationKey: newestKey.pair.encapsulationKey }
+          : undefined,
+      lost: send.lost.slice(0, MAX_RANGES),
+      content: record.content,
+    },
+    options.padding,
+  );
+  const randomness = random(suite.cipher.randomnessLength);
+  const nonce = randomness.subarray(0, suite.cipher.nonceLength);
+  const announcement = record.carries ? send.announcement : NOTHING;
+  const saData = encodeSaData({ conversationId, epoch, number: next, nonce, announcement });
+  const id = messageId === undefined ? NO_ID : messageIdBytes(messageId);
+  const bound = associatedData(state.ownBinding, type, id, saData);
+  const keys = stepChain(suite, send.current.chainKey, conversationId, ownDirection(state), epoch, next);
+  const key = keys.subarray(32);
+  const sealed = suite.cipher.seal(key, randomness, bound, plaintext, nowMs);
+  wipe(key);
+  return {
+    state: {
+      ...state,
+      acknowledgeAtMs: undefined,
+      send: {
+        ...send,
+        current: { ...send.current, chainKey: keys.subarray(0, 32), next: next + 1 },
+        bytesSealed: send.bytesSealed + sealed.length,
+      },
+    },
+    saData,
+    sealed,
+  };
+}
+
+/** Ascending and apart. A record holds the first {@link MAX_RANGES}; the others follow when those are acknowledged. */
+function mergeRanges(ranges: readonly Range[]): Range[] {
+  const merged: Range[] = [];
+  for (const range of [...ranges].sort((left, right) => left.first - right.first)) {
+    const last = merged.at(-1);
+    if (last !== undefined && range.first <= last.first + last.length) {
+      const end = Math.max(last.first + last.length, range.first + range.length);
+      merged[merged.length - 1] = { first: last.first, length: end - last.first };
+    } else merged.push(range);
+  }
+  return merged;
+}
+
+const NOTHING = new Uint8Array(0);
