@@ -83,7 +83,7 @@ beforeAll(() => {
     ['src', '--config', join(ROOT, '.dependency-cruiser.mjs'), '--output-type', 'json'],
     { cwd: folder, encoding: 'utf8' },
   );
-  expect(stderr).toBe('');
+  if (stderr !== '') throw new Error(stderr);
   const { summary } = JSON.parse(stdout) as { summary: { violations: readonly Violation[] } };
   for (const { from, rule } of summary.violations) violated.set(from, [...(violated.get(from) ?? []), rule.name]);
 });
