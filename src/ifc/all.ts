@@ -16,7 +16,8 @@ export function all(policies: readonly Policy[]): Policy {
   if (first === undefined) throw new SimsError('ifc/policy-invalid', 'no policy to combine');
   if (policies.length === 1) return first;
   for (const policy of policies) {
-    if (policy.lattice.id !== first.lattice.id) throw new SimsError('ifc/lattice-mismatch', 'policies over two lattices');
+    if (policy.lattice.id !== first.lattice.id)
+      throw new SimsError('ifc/lattice-mismatch', 'policies over two lattices');
   }
   const members = Object.freeze([...policies]);
   const models = Object.freeze(members.flatMap((policy) => policy.models));
@@ -35,5 +36,9 @@ function decideAll(members: readonly Policy[], flow: Flow): Decision {
   if (exempted === undefined) return plain!;
   if (exempted.length === 1) return exempted[0]!;
   const exemptions = [...new Set(exempted.flatMap((decision) => decision.exemptions))];
-  return freezeDecision({ ...exempted[0]!, exemptions, sentence: exempted.map((decision) => decision.sentence).join(' ') });
+  return freezeDecision({
+    ...exempted[0]!,
+    exemptions,
+    sentence: exempted.map((decision) => decision.sentence).join(' '),
+  });
 }

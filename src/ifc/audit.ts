@@ -98,7 +98,13 @@ export function appendAudit(
   const isCheckpoint = counts.entries % state.checkpointEvery === 0;
   const previous = state.head?.hash ?? FIRST_PREVIOUS;
   const every = state.checkpointEvery;
-  const body = JSON.stringify({ seq, timeMs: nowMs, previous, entry, ...(isCheckpoint && { checkpoint: { every, ...counts } }) });
+  const body = JSON.stringify({
+    seq,
+    timeMs: nowMs,
+    previous,
+    entry,
+    ...(isCheckpoint && { checkpoint: { every, ...counts } }),
+  });
   const hash = hashOf(state.sha256, body.slice(0, -1));
   return { state: { ...state, head: { seq, hash }, counts }, line: `${body.slice(0, -1)},"hash":"${hash}"}` };
 }
@@ -152,16 +158,29 @@ export function verifyAudit(lines: Iterable<string>, options: VerifyOptions): Au
   const heads = new Map((options.heads ?? []).map((head) => [head.seq, head.hash]));
   let number = 0;
   const iterator = lines[Symbol.iterator]();
-  const fail = (fault: AuditFault, line: number, sentence: string): AuditReport => ({ ok: false, fault, line, sentence, state });
+  const fail = (fault: AuditFault, line: number, sentence: string): AuditReport => ({
+    ok: false,
+    fault,
+    line,
+    sentence,
+    state,
+  });
   for (let next = iterator.next(); next.done !== true; next = iterator.next()) {
     number += 1;
     const read = readLine(next.value);
-    if (read === undefined) return fail('malformed', number, `Line ${number} is no line of an audit log; if it is the last, it was not written whole.`);
-    if (hashOf(options.sha256, read.body) !== read.hash) return fail('edit', number, `Line ${number} was changed after it was written.`);
+    if (read === undefined)
+      return fail(
+        'malformed',
+        number,
+        `Line ${number} is no line of an audit log; if it is the last, it was not written whole.`,
+      );
+    if (hashOf(options.sha256, read.body) !== read.hash)
+      return fail('edit', number, `Line ${number} was changed after it was written.`);
     const seq = nextSeq(state);
     if (read.seq < seq) return fail('repeat', number, `Line ${number} has the number ${read.seq}, which came before.`);
     if (read.seq > seq) {
-      if (comesLater(iterator, seq)) return fail('reorder', number, `Line ${number} is entry ${read.seq}; entry ${seq} comes later.`);
+      if (comesLater(iterator, seq))
+        return fail('reorder', number, `Line ${number} is entry ${read.seq}; entry ${seq} comes later.`);
       return fail('cut', number, `Before line ${number} the entries ${seq} to ${read.seq - 1} are missing.`);
     }
     if (read.previous !== (state.head?.hash ?? FIRST_PREVIOUS)) {
@@ -172,11 +191,13 @@ export function verifyAudit(lines: Iterable<string>, options: VerifyOptions): Au
       return fail('edit', number, `The checkpoint of line ${number} does not agree with the lines up to it.`);
     }
     const kept = heads.get(seq);
-    if (kept !== undefined && kept !== read.hash) return fail('edit', number, `Line ${number} is not the line whose hash was kept: the log was written anew.`);
+    if (kept !== undefined && kept !== read.hash)
+      return fail('edit', number, `Line ${number} is not the line whose hash was kept: the log was written anew.`);
     state = { ...state, head: { seq, hash: read.hash }, counts };
   }
   const last = Math.max(...heads.keys(), -1);
-  if (last >= nextSeq(state)) return fail('cut', number + 1, `The log ends with line ${number}; the head that was kept is of line ${last + 1}.`);
+  if (last >= nextSeq(state))
+    return fail('cut', number + 1, `The log ends with line ${number}; the head that was kept is of line ${last + 1}.`);
   return { ok: true, state };
 }
 
@@ -198,7 +219,8 @@ function readLine(line: string): ReadLine | undefined {
   const body = line.slice(0, -`,"hash":"${hash}"}`.length);
   const value = parseMap(`${body}}`);
   const { seq, timeMs, previous, entry, checkpoint } = value ?? {};
-  if (typeof seq !== 'number' || !Number.isSafeInteger(seq) || seq < 0 || !Number.isSafeInteger(timeMs)) return undefined;
+  if (typeof seq !== 'number' || !Number.isSafeInteger(seq) || seq < 0 || !Number.isSafeInteger(timeMs))
+    return undefined;
   if (typeof previous !== 'string' || entryFault(entry) !== undefined) return undefined;
   return { body, hash, seq, previous, entry: entry as AuditEntry, checkpoint };
 }

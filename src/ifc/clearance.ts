@@ -95,7 +95,8 @@ export function checkClearance(
   definition: { readonly clearance?: unknown; readonly combine?: unknown },
   issues: Issues,
 ): ClearanceRules | undefined {
-  const combine = definition.combine === undefined ? 'first' : asWord(definition.combine, 'combine', ['first', 'join'], issues);
+  const combine =
+    definition.combine === undefined ? 'first' : asWord(definition.combine, 'combine', ['first', 'join'], issues);
   const list = asList(definition.clearance, 'clearance', 1000, issues);
   if (list === undefined) return undefined;
   const rules: ClearanceRule[] = [];
@@ -126,14 +127,18 @@ function checkRule(lattice: Lattice, value: unknown, path: string, issues: Issue
     return text === undefined ? undefined : [text];
   };
   const kinds = texts('kind', kindFault) as readonly CredentialKind[] | undefined;
-  const verified = map['verified'] === undefined ? undefined : asBoolean(map['verified'], `${path}.verified`, false, issues);
+  const verified =
+    map['verified'] === undefined ? undefined : asBoolean(map['verified'], `${path}.verified`, false, issues);
   const issuers = texts('issuer', issuerFault);
   const policyOids = texts('policyOid', oidFault);
   const ids = texts('id', idFault);
   const subject = map['subject'] === undefined ? undefined : checkSubject(map['subject'], `${path}.subject`, issues);
   const time = map['time'] === undefined ? undefined : checkTimeWindow(map['time'], `${path}.time`, issues);
   const asksCertificate = issuers ?? policyOids ?? subject;
-  if (asksCertificate !== undefined && (verified === false || (kinds !== undefined && !kinds.includes('certificate')))) {
+  if (
+    asksCertificate !== undefined &&
+    (verified === false || (kinds !== undefined && !kinds.includes('certificate')))
+  ) {
     issues.add(path, 'Issuer, policyOid and subject match verified certificates only: this rule never matches.');
   }
   if (verified === true && kinds?.every((kind) => kind === 'none')) {
@@ -185,7 +190,8 @@ function matchesCredential(rule: ClearanceRule, credential: CredentialDescriptio
     }
   }
   // The id of a certificate's holder is proven by what was verified; a key's by the handshake itself.
-  if (rule.ids !== undefined && !((proven || credential.kind !== 'certificate') && rule.ids.includes(credential.id))) return false;
+  if (rule.ids !== undefined && !((proven || credential.kind !== 'certificate') && rule.ids.includes(credential.id)))
+    return false;
   return true;
 }
 
@@ -207,13 +213,18 @@ function checkCoverage(rules: readonly ClearanceRule[], combine: 'first' | 'join
   for (const [index, rule] of rules.entries()) {
     const able = CASES.filter((each) => fitsCase(rule, each));
     if (combine === 'first' && !able.some((each) => open.includes(each))) {
-      issues.add(`clearance[${index}]`, 'This rule is never reached: rules before it decide every case that it matches.');
+      issues.add(
+        `clearance[${index}]`,
+        'This rule is never reached: rules before it decide every case that it matches.',
+      );
     }
     const asksMore = rule.issuers ?? rule.policyOids ?? rule.subject ?? rule.ids ?? rule.time;
     if (asksMore === undefined) open = open.filter((each) => !able.includes(each));
   }
   if (open.length === 0) return;
-  const names = open.map(({ kind, verified }) => (kind === 'none' ? kind : `${kind} (${verified ? 'verified' : 'not verified'})`));
+  const names = open.map(({ kind, verified }) =>
+    kind === 'none' ? kind : `${kind} (${verified ? 'verified' : 'not verified'})`,
+  );
   issues.add('clearance', `No rule decides for certain: ${names.join(', ')}. End with a rule that has a label only.`);
 }
 
@@ -238,7 +249,11 @@ function checkLengths(rules: readonly ClearanceRule[], combine: 'first' | 'join'
   }
 }
 
-function checkSubject(value: unknown, path: string, issues: Issues): Readonly<Record<string, readonly string[]>> | undefined {
+function checkSubject(
+  value: unknown,
+  path: string,
+  issues: Issues,
+): Readonly<Record<string, readonly string[]>> | undefined {
   const map = asMap(value, path, undefined, issues);
   if (map === undefined) return undefined;
   const subject: Record<string, readonly string[]> = Object.create(null);
@@ -258,11 +273,15 @@ function checkSubject(value: unknown, path: string, issues: Issues): Readonly<Re
 }
 
 function kindFault(text: string): string | undefined {
-  return KINDS.some((kind) => kind === text) ? undefined : `Expected one of ${KINDS.join(', ')}, found ${quoted(text)}.`;
+  return KINDS.some((kind) => kind === text)
+    ? undefined
+    : `Expected one of ${KINDS.join(', ')}, found ${quoted(text)}.`;
 }
 
 function oidFault(text: string): string | undefined {
-  return /^[0-2](\.(0|[1-9]\d{0,38})){1,32}$/.test(text) ? undefined : `${quoted(text)} is no dotted object identifier.`;
+  return /^[0-2](\.(0|[1-9]\d{0,38})){1,32}$/.test(text)
+    ? undefined
+    : `${quoted(text)} is no dotted object identifier.`;
 }
 
 function issuerFault(text: string): string | undefined {

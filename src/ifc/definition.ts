@@ -39,7 +39,9 @@ export class Issues {
 
   /** `ifc/policy-invalid` naming the first five faults. */
   toError(): SimsError {
-    const shown = this.found.slice(0, 5).map((issue) => (issue.path === '' ? issue.message : `${issue.path}: ${issue.message}`));
+    const shown = this.found
+      .slice(0, 5)
+      .map((issue) => (issue.path === '' ? issue.message : `${issue.path}: ${issue.message}`));
     const more = this.found.length - shown.length;
     return new SimsError('ifc/policy-invalid', shown.join(' ') + (more > 0 ? ` And ${more} more.` : ''));
   }
@@ -124,7 +126,12 @@ export function nameFault(name: string): string | undefined {
 }
 
 /** One of a closed set of words. */
-export function asWord<const T extends string>(value: unknown, path: string, words: readonly T[], issues: Issues): T | undefined {
+export function asWord<const T extends string>(
+  value: unknown,
+  path: string,
+  words: readonly T[],
+  issues: Issues,
+): T | undefined {
   const word = words.find((each) => each === value);
   return word ?? issues.add(path, `Expected one of ${words.join(', ')}, found ${describeValue(value)}.`);
 }

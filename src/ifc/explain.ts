@@ -4,7 +4,16 @@
  * @packageDocumentation
  */
 import { compareLabels, compartmentsOf, type Label } from './label.ts';
-import { FLOWS, reach, type Decision, type Exemption, type Flow, type FlowKind, type Policy, type Subject } from './policy.ts';
+import {
+  FLOWS,
+  reach,
+  type Decision,
+  type Exemption,
+  type Flow,
+  type FlowKind,
+  type Policy,
+  type Subject,
+} from './policy.ts';
 
 /** From where to where, and what. */
 export interface FlowQuestion {
@@ -31,7 +40,9 @@ export function explainFlow(
 }
 
 function flowOf({ from, to, kind }: FlowQuestion): Flow {
-  return FLOWS[kind].direction === 'read' ? { subject: subjectAt(to), object: from, kind } : { subject: subjectAt(from), object: to, kind };
+  return FLOWS[kind].direction === 'read'
+    ? { subject: subjectAt(to), object: from, kind }
+    : { subject: subjectAt(from), object: to, kind };
 }
 
 function subjectAt(label: Label): Subject {
@@ -77,7 +88,9 @@ function exemptionSentences(policy: Policy, question: FlowQuestion, decision: De
   for (const exemption of policy.models.flatMap((model) => model.exemptions)) {
     if (!covering(exemption)) continue;
     const who = exemption.subjects.length === 1 ? 'one trusted client' : `${exemption.subjects.length} trusted clients`;
-    sentences.push(`The exemption ${exemption.name} permits it to ${who} cleared for it; each use is written to the audit log.`);
+    sentences.push(
+      `The exemption ${exemption.name} permits it to ${who} cleared for it; each use is written to the audit log.`,
+    );
   }
   return sentences;
 }

@@ -83,7 +83,9 @@ export function checkLattice(
 ): Lattice | undefined {
   const levels = asTexts(definition.levels, 'levels', MAX_LEVELS, issues, nameFault);
   const none = definition.compartments === undefined || isEmptyList(definition.compartments);
-  const compartments = none ? [] : asTexts(definition.compartments, 'compartments', MAX_COMPARTMENTS, issues, nameFault);
+  const compartments = none
+    ? []
+    : asTexts(definition.compartments, 'compartments', MAX_COMPARTMENTS, issues, nameFault);
   if (issues.any || levels === undefined || compartments === undefined) return undefined;
   const lattice: Lattice = Object.freeze({
     levels: Object.freeze([...levels]),
@@ -135,7 +137,8 @@ export function parseLabel(lattice: Lattice, text: string): Label {
   const level = brace === -1 ? text : text.slice(0, brace);
   const names = brace === -1 ? [] : text.slice(brace + 1, -1).split(',');
   const label = labelOf(lattice, level, names);
-  if (label.text !== text) throw new SimsError('ifc/label-not-canonical', `${quoted(text)} is written ${quoted(label.text)}`);
+  if (label.text !== text)
+    throw new SimsError('ifc/label-not-canonical', `${quoted(text)} is written ${quoted(label.text)}`);
   return label;
 }
 
@@ -231,7 +234,11 @@ export function longestTextBelow(label: Label): number {
 }
 
 /** A scope from names; without compartments named, all of them. */
-export function scopeOf(lattice: Lattice, levels: boolean, compartments: readonly string[] = lattice.compartments): Scope {
+export function scopeOf(
+  lattice: Lattice,
+  levels: boolean,
+  compartments: readonly string[] = lattice.compartments,
+): Scope {
   const { bits } = labelOf(lattice, lattice.levels[0]!, compartments);
   return Object.freeze({ levels, bits });
 }

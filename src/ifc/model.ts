@@ -82,7 +82,8 @@ export function modelPolicy(lattice: Lattice, orientation: Orientation, options:
 
   function decideAnew(flow: Flow): Decision {
     const { subject, object, kind } = flow;
-    if (!Object.hasOwn(FLOWS, kind)) throw new SimsError('ifc/policy-invalid', `no kind of flow ${quoted(String(kind))}`);
+    if (!Object.hasOwn(FLOWS, kind))
+      throw new SimsError('ifc/policy-invalid', `no kind of flow ${quoted(String(kind))}`);
     if (object.lattice.id !== lattice.id || subject.current.lattice.id !== lattice.id) {
       throw new SimsError('ifc/lattice-mismatch', 'a label is not of the lattice of the policy');
     }
@@ -98,7 +99,13 @@ export function modelPolicy(lattice: Lattice, orientation: Orientation, options:
     }
     if (used.size > 0) {
       const names = [...used];
-      return decision(flow, true, 'exemption', `the subject is trusted to, by the exemption ${names.join(', ')}`, names);
+      return decision(
+        flow,
+        true,
+        'exemption',
+        `the subject is trusted to, by the exemption ${names.join(', ')}`,
+        names,
+      );
     }
     const answer = decision(flow, true, orientation.rules[operations[0]], permitReason(orientation, flow), []);
     keep(subject.current, object, kind, answer);
@@ -148,7 +155,9 @@ function exemptionsOf(
   const own = trusted.get(subject.id) ?? [];
   return own.filter((exemption) => {
     if (!exemption.kinds.includes(kind)) return false;
-    return [subject.current, object].every((end) => dominates(end, exemption.lowest) && dominates(exemption.highest, end));
+    return [subject.current, object].every(
+      (end) => dominates(end, exemption.lowest) && dominates(exemption.highest, end),
+    );
   });
 }
 
@@ -183,7 +192,8 @@ function checkExemption(lattice: Lattice, exemption: Exemption): void {
   const misnamed = nameFault(exemption.name);
   if (misnamed !== undefined) throw new SimsError('ifc/policy-invalid', misnamed);
   for (const kind of exemption.kinds) {
-    if (!FLOW_KINDS.includes(kind)) throw new SimsError('ifc/policy-invalid', `no kind of flow ${quoted(String(kind))}`);
+    if (!FLOW_KINDS.includes(kind))
+      throw new SimsError('ifc/policy-invalid', `no kind of flow ${quoted(String(kind))}`);
   }
   if (exemption.lowest.lattice.id !== lattice.id || !dominates(exemption.highest, exemption.lowest)) {
     const labels = `highest ${quoted(exemption.highest.text)}, lowest ${quoted(exemption.lowest.text)}`;

@@ -166,10 +166,20 @@ export function chooseLevel(clearance: Label, asked: Label | undefined): Decisio
   const permit = dominates(clearance, current);
   const relation = compareLabels(current, clearance);
   const why = permit
-    ? relation === 'equal' ? 'that is its clearance' : `its clearance is ${clearance.text}`
+    ? relation === 'equal'
+      ? 'that is its clearance'
+      : `its clearance is ${clearance.text}`
     : `its clearance is only ${clearance.text}`;
   const sentence = `A session ${permit ? 'may' : 'may not'} start at ${current.text}: ${why}.`;
-  return freezeDecision({ permit, rule: 'clearance', kind: 'login', from: current, to: clearance, exemptions: [], sentence });
+  return freezeDecision({
+    permit,
+    rule: 'clearance',
+    kind: 'login',
+    from: current,
+    to: clearance,
+    exemptions: [],
+    sentence,
+  });
 }
 
 /** Whether a text names a kind of flow. */

@@ -7,7 +7,18 @@ import { all } from './all.ts';
 import { bellLaPadula } from './bellLaPadula.ts';
 import { biba } from './biba.ts';
 import { asLabel, checkClearance, type ClearanceRules } from './clearance.ts';
-import { asBoolean, asList, asMap, asText, asTexts, asWord, Issues, nameFault, quoted, type DefinitionIssue } from './definition.ts';
+import {
+  asBoolean,
+  asList,
+  asMap,
+  asText,
+  asTexts,
+  asWord,
+  Issues,
+  nameFault,
+  quoted,
+  type DefinitionIssue,
+} from './definition.ts';
 import { checkLattice, dominates, type Lattice } from './label.ts';
 import type { ModelOptions } from './model.ts';
 import { isFlowKind, type Exemption, type FlowKind, type Policy } from './policy.ts';
@@ -45,7 +56,9 @@ export const DEFAULT_POLICY_TEXT: string = `{ "levels": ["everyone", "card-holde
  * Reads and checks a policy text (at most 1 MiB). The first fault of syntax ends it; of the rest up to 100 are given,
  * in the order of the text. Never throws.
  */
-export function checkPolicyText(text: string): { readonly policy: PolicyFile } | { readonly errors: readonly PolicyTextError[] } {
+export function checkPolicyText(
+  text: string,
+): { readonly policy: PolicyFile } | { readonly errors: readonly PolicyTextError[] } {
   const json = readPositionedJson(text);
   if ('fault' in json) return { errors: [{ ...json.fault, path: '' }] };
   const checked = checkPolicy(json.value);
@@ -103,7 +116,8 @@ function checkModels(lattice: Lattice, value: unknown, issues: Issues): Policy |
   if (value === undefined) return bellLaPadula(lattice);
   const list = asList(value, 'models', 16, issues);
   if (list === undefined) return undefined;
-  if (list.length === 0) return issues.add('models', 'The list is empty; leave it out for Bell–LaPadula over the whole label.');
+  if (list.length === 0)
+    return issues.add('models', 'The list is empty; leave it out for Bell–LaPadula over the whole label.');
   const names = new Set<string>();
   const policies = list.map((item, index) => checkModel(lattice, item, `models[${index}]`, names, issues));
   const known = policies.filter((policy) => policy !== undefined);
@@ -113,7 +127,13 @@ function checkModels(lattice: Lattice, value: unknown, issues: Issues): Policy |
   return policy;
 }
 
-function checkModel(lattice: Lattice, value: unknown, path: string, names: Set<string>, issues: Issues): Policy | undefined {
+function checkModel(
+  lattice: Lattice,
+  value: unknown,
+  path: string,
+  names: Set<string>,
+  issues: Issues,
+): Policy | undefined {
   const map = asMap(value, path, MODEL_FIELDS, issues);
   if (map === undefined) return undefined;
   const model = asWord(map['model'], `${path}.model`, ['bell-lapadula', 'biba'], issues);
@@ -131,7 +151,12 @@ function checkModel(lattice: Lattice, value: unknown, path: string, names: Set<s
 }
 
 /** The compartments that a model rules over, all if none are named; an empty list is none. */
-function checkCompartments(lattice: Lattice, value: unknown, path: string, issues: Issues): readonly string[] | undefined {
+function checkCompartments(
+  lattice: Lattice,
+  value: unknown,
+  path: string,
+  issues: Issues,
+): readonly string[] | undefined {
   if (value === undefined) return lattice.compartments;
   if (Array.isArray(value) && value.length === 0) return [];
   const faultOf = (name: string): string | undefined => {
@@ -154,14 +179,16 @@ function checkExemption(
   const name = asText(map['name'], `${path}.name`, issues);
   const misnamed = name === undefined ? undefined : nameFault(name);
   if (misnamed !== undefined) issues.add(`${path}.name`, misnamed);
-  if (name !== undefined && names.has(name)) issues.add(`${path}.name`, `${quoted(name)} is the name of another exemption.`);
+  if (name !== undefined && names.has(name))
+    issues.add(`${path}.name`, `${quoted(name)} is the name of another exemption.`);
   if (name !== undefined) names.add(name);
   const subjects = asTexts(map['subjects'], `${path}.subjects`, 10_000, issues, subjectFault);
   const kinds = asTexts(map['kinds'], `${path}.kinds`, 64, issues, kindFault);
   const lowest = asLabel(lattice, map['lowest'], `${path}.lowest`, issues);
   const highest = asLabel(lattice, map['highest'], `${path}.highest`, issues);
   if (lowest === undefined || highest === undefined) return undefined;
-  if (!dominates(highest, lowest)) return issues.add(`${path}.highest`, `It does not dominate "lowest", ${lowest.text}.`);
+  if (!dominates(highest, lowest))
+    return issues.add(`${path}.highest`, `It does not dominate "lowest", ${lowest.text}.`);
   if (name === undefined || misnamed !== undefined || subjects === undefined || kinds === undefined) return undefined;
   return { name, subjects, kinds: kinds.filter((kind): kind is FlowKind => isFlowKind(kind)), lowest, highest };
 }
@@ -173,7 +200,8 @@ function checkGoverned(policy: Policy, issues: Issues): void {
     issues.add('models', 'No model rules over levels: they would stop nothing.');
   }
   const free = compartments.filter((name) => !policy.models.some((model) => model.compartments.includes(name)));
-  if (free.length > 0) issues.add('models', `No model rules over ${free.slice(0, 8).join(', ')}: they would stop nothing.`);
+  if (free.length > 0)
+    issues.add('models', `No model rules over ${free.slice(0, 8).join(', ')}: they would stop nothing.`);
 }
 
 function subjectFault(id: string): string | undefined {

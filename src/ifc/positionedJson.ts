@@ -33,7 +33,8 @@ export function readPositionedJson(text: string): PositionedJson | { readonly fa
   const values = new Map<string, number>();
   const keys = new Map<string, number>();
   try {
-    if (text.length > MAX_LENGTH) throw new Fault(0, `The text has ${text.length} characters; the limit is ${MAX_LENGTH}.`);
+    if (text.length > MAX_LENGTH)
+      throw new Fault(0, `The text has ${text.length} characters; the limit is ${MAX_LENGTH}.`);
     const reader = new Reader(text, values, keys);
     const value = reader.value('', 0);
     reader.expectEnd();
@@ -144,14 +145,18 @@ function parseScalar(token: Token): unknown {
   try {
     return JSON.parse(token.text);
   } catch {
-    throw new Fault(token.offset, `${token.text.slice(0, 64)} is no ${token.type === 'string' ? 'text' : 'value'} of JSON.`);
+    throw new Fault(
+      token.offset,
+      `${token.text.slice(0, 64)} is no ${token.type === 'string' ? 'text' : 'value'} of JSON.`,
+    );
   }
 }
 
 function unexpected(token: Token, wanted: string): Fault {
   if (token.type === 'end') return new Fault(token.offset, `Expected ${wanted}, found the end of the text.`);
   if (token.type === 'quote') return new Fault(token.offset, 'The text that begins here does not end on its line.');
-  if (token.type === 'unknown') return new Fault(token.offset, `Expected ${wanted}, found a character that is no part of JSON.`);
+  if (token.type === 'unknown')
+    return new Fault(token.offset, `Expected ${wanted}, found a character that is no part of JSON.`);
   return new Fault(token.offset, `Expected ${wanted}, found ${token.text.slice(0, 64)}.`);
 }
 

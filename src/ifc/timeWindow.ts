@@ -57,7 +57,8 @@ export function checkTimeWindow(value: unknown, path: string, issues: Issues): T
   if (Object.keys(map).length === 0) return issues.add(path, 'The window names no time.');
   const fromMs = asInstant(map['from'], `${path}.from`, issues);
   const untilMs = asInstant(map['until'], `${path}.until`, issues);
-  if (fromMs !== undefined && untilMs !== undefined && fromMs >= untilMs) issues.add(`${path}.until`, 'It is not after "from".');
+  if (fromMs !== undefined && untilMs !== undefined && fromMs >= untilMs)
+    issues.add(`${path}.until`, 'It is not after "from".');
   const names = map['days'] === undefined ? undefined : asTexts(map['days'], `${path}.days`, 7, issues, dayFault);
   const minutes = asMinutes(map['hours'], `${path}.hours`, issues);
   return Object.freeze({

@@ -28,7 +28,10 @@ function dominatesBySets(upper: Label, lower: Label): boolean {
 describe('a lattice', () => {
   const three = latticeWith(3);
   const check = (predicate: (a: Label, b: Label, c: Label) => void): void => {
-    fc.assert(fc.property(three, ({ labels: [a, b, c] }) => predicate(a!, b!, c!)), { numRuns: 200 });
+    fc.assert(
+      fc.property(three, ({ labels: [a, b, c] }) => predicate(a!, b!, c!)),
+      { numRuns: 200 },
+    );
   };
 
   it('orders labels as level and set of compartments say', () => {

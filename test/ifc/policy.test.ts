@@ -125,10 +125,14 @@ describe('Bell–LaPadula', () => {
     const subject = subjectAt('open');
     policy.decide({ subject, object: at('open'), kind: 'message' });
     for (const kind of ['', '__proto__', 'constructor', 'MESSAGE'] as string[] as FlowKind[]) {
-      expect(() => policy.decide({ subject, object: at('open'), kind })).toThrow(expect.objectContaining({ code: 'ifc/policy-invalid' }));
+      expect(() => policy.decide({ subject, object: at('open'), kind })).toThrow(
+        expect.objectContaining({ code: 'ifc/policy-invalid' }),
+      );
     }
     const object = bottom(createLattice({ levels: ['open'] }));
-    expect(() => policy.decide({ subject, object, kind: 'message' })).toThrow(expect.objectContaining({ code: 'ifc/lattice-mismatch' }));
+    expect(() => policy.decide({ subject, object, kind: 'message' })).toThrow(
+      expect.objectContaining({ code: 'ifc/lattice-mismatch' }),
+    );
   });
 });
 
@@ -140,7 +144,8 @@ function exemption(name: string, kinds: readonly FlowKind[], lowest = 'staff', h
 
 describe('an exemption', () => {
   const policy = bellLaPadula(clinic, { exemptions: [exemption('desk', ['message', 'mailbox'])] });
-  const decide = (subject: Subject, object: string, kind: FlowKind): Decision => policy.decide({ subject, object: at(object), kind });
+  const decide = (subject: Subject, object: string, kind: FlowKind): Decision =>
+    policy.decide({ subject, object: at(object), kind });
 
   it('lets its subject write down between its labels, named and for the audit log', () => {
     const decision = decide(subjectAt('secret', 'secret', ID), 'staff', 'message');
@@ -149,7 +154,10 @@ describe('an exemption', () => {
   });
 
   it('is used only where the rules alone deny', () => {
-    expect(decide(subjectAt('staff', 'secret', ID), 'secret', 'message')).toMatchObject({ rule: 'star-property', audit: false });
+    expect(decide(subjectAt('staff', 'secret', ID), 'secret', 'message')).toMatchObject({
+      rule: 'star-property',
+      audit: false,
+    });
   });
 
   it('is for no other subject, kind or label, and lasts no longer than the question', () => {
@@ -164,7 +172,10 @@ describe('an exemption', () => {
 
   it('lets its subject read above its level but never above its clearance', () => {
     expect(decide(subjectAt('staff', 'secret', ID), 'secret', 'mailbox').permit).toBe(true);
-    expect(decide(subjectAt('staff', 'staff', ID), 'secret', 'mailbox')).toMatchObject({ permit: false, rule: 'simple-security' });
+    expect(decide(subjectAt('staff', 'staff', ID), 'secret', 'mailbox')).toMatchObject({
+      permit: false,
+      rule: 'simple-security',
+    });
   });
 
   it('is refused with ends that do not fit, with an unknown kind and without a proper name', () => {
@@ -175,7 +186,9 @@ describe('an exemption', () => {
       { ...exemption('desk', ['message']), lowest: bottom(small[0]!) },
     ];
     for (const each of wrong) {
-      expect(() => bellLaPadula(clinic, { exemptions: [each] })).toThrow(expect.objectContaining({ code: 'ifc/policy-invalid' }));
+      expect(() => bellLaPadula(clinic, { exemptions: [each] })).toThrow(
+        expect.objectContaining({ code: 'ifc/policy-invalid' }),
+      );
     }
   });
 
@@ -201,7 +214,13 @@ describe('Biba', () => {
   }
 
   it('is the dual: reads where Bell–LaPadula writes and writes where it reads', () => {
-    const dual: Partial<Record<FlowKind, FlowKind>> = { message: 'list', list: 'message', mailbox: 'mark', mark: 'mailbox', takeover: 'takeover' };
+    const dual: Partial<Record<FlowKind, FlowKind>> = {
+      message: 'list',
+      list: 'message',
+      mailbox: 'mark',
+      mark: 'mailbox',
+      takeover: 'takeover',
+    };
     for (const strong of [false, true]) {
       const secrecy = bellLaPadula(clinic, { strong, exemptions: [exemption('desk', FLOW_KINDS)] });
       const integrity = biba(clinic, { strong, exemptions: [exemption('desk', FLOW_KINDS)] });
@@ -226,9 +245,15 @@ describe('Biba', () => {
   it('lets a trusted subject vouch, but never above its clearance', () => {
     const policy = biba(clinic, { exemptions: [exemption('desk', ['message'])] });
     const message = (subject: Subject): Decision => policy.decide({ subject, object: at('secret'), kind: 'message' });
-    expect(message(subjectAt('staff', 'secret', ID))).toMatchObject({ permit: true, exemptions: ['desk'], audit: true });
+    expect(message(subjectAt('staff', 'secret', ID))).toMatchObject({
+      permit: true,
+      exemptions: ['desk'],
+      audit: true,
+    });
     expect(message(subjectAt('staff', 'staff', ID))).toMatchObject({ permit: false, rule: 'integrity-star-property' });
-    expect(policy.decide({ subject: subjectAt('secret'), object: at('staff'), kind: 'list' })).toMatchObject({ rule: 'simple-integrity' });
+    expect(policy.decide({ subject: subjectAt('secret'), object: at('staff'), kind: 'list' })).toMatchObject({
+      rule: 'simple-integrity',
+    });
   });
 });
 
@@ -239,7 +264,10 @@ describe('all', () => {
   });
 
   it('gives each model its part of the label', () => {
-    const policy = all([bellLaPadula(clinic, { compartments: ['oncology'] }), biba(clinic, { levels: false, compartments: ['cardiology'] })]);
+    const policy = all([
+      bellLaPadula(clinic, { compartments: ['oncology'] }),
+      biba(clinic, { levels: false, compartments: ['cardiology'] }),
+    ]);
     const reaches = closure(policy);
     const has = (label: Label, name: string): boolean => label.text.includes(name);
     forEachPair(clinic, (from, to) => {
@@ -268,21 +296,27 @@ describe('all', () => {
     const trusted = subjectAt('secret', 'secret', ID);
     const flow = { subject: trusted, object: at('staff'), kind: 'message' } as const;
     expect(all([secrecy, integrity]).decide(flow).exemptions).toEqual(['release']);
-    expect(all([bellLaPadula(lattice), integrity]).decide(flow)).toMatchObject({ permit: false, rule: 'star-property' });
+    expect(all([bellLaPadula(lattice), integrity]).decide(flow)).toMatchObject({
+      permit: false,
+      rule: 'star-property',
+    });
     const twice = all([secrecy, bellLaPadula(lattice, { exemptions: [exemption('second', ['message'])] })]);
     expect(twice.decide(flow)).toMatchObject({ permit: true, exemptions: ['release', 'second'], audit: true });
   });
 
   it('is refused for nothing and for two lattices', () => {
     expect(() => all([])).toThrow(expect.objectContaining({ code: 'ifc/policy-invalid' }));
-    expect(() => all([bellLaPadula(clinic), biba(small[0]!)])).toThrow(expect.objectContaining({ code: 'ifc/lattice-mismatch' }));
+    expect(() => all([bellLaPadula(clinic), biba(small[0]!)])).toThrow(
+      expect.objectContaining({ code: 'ifc/lattice-mismatch' }),
+    );
   });
 });
 
 describe('reach', () => {
   it('tells conversation, one way and nothing', () => {
     const policy = bellLaPadula(clinic);
-    const between = (own: string, peer: string): string => reach(policy, subjectAt(own, 'secret{cardiology,oncology}'), subjectAt(peer));
+    const between = (own: string, peer: string): string =>
+      reach(policy, subjectAt(own, 'secret{cardiology,oncology}'), subjectAt(peer));
     expect(between('staff', 'staff')).toBe('both');
     expect(between('open', 'staff')).toBe('forth');
     expect(between('staff', 'open')).toBe('back');
@@ -292,7 +326,12 @@ describe('reach', () => {
 
 describe('the level of a session', () => {
   it('is its clearance, or what was asked for at or below it', () => {
-    expect(chooseLevel(at('staff'), undefined)).toMatchObject({ permit: true, from: at('staff'), audit: false, kind: 'login' });
+    expect(chooseLevel(at('staff'), undefined)).toMatchObject({
+      permit: true,
+      from: at('staff'),
+      audit: false,
+      kind: 'login',
+    });
     for (const clearance of everyLabel(clinic)) {
       for (const asked of everyLabel(clinic)) {
         const decision = chooseLevel(clearance, asked);
@@ -300,6 +339,8 @@ describe('the level of a session', () => {
         expect(decision.audit).toBe(!decision.permit);
       }
     }
-    expect(chooseLevel(at('staff'), at('secret')).sentence).toBe('A session may not start at secret: its clearance is only staff.');
+    expect(chooseLevel(at('staff'), at('secret')).sentence).toBe(
+      'A session may not start at secret: its clearance is only staff.',
+    );
   });
 });
