@@ -159,7 +159,7 @@ describe('a TCP transport', () => {
     for (let count = 0; count < 20; count += 1) client.send(new Uint8Array(96));
     expect(['network', 'truncated']).toContain((await server.closed).kind);
     expect((await client.closed).kind).toBe('network');
-    expect(proxy.connections).toBe(0);
+    await expect.poll(() => proxy.connections).toBe(0);
   });
 
   it('tells the two directions apart when one half of the wire ends', async () => {
@@ -206,11 +206,6 @@ describe('connectTcp', () => {
     cleanups.push(() => client.abort());
     controller.abort();
     expect(client.send(Uint8Array.of(1))).toBe(true);
-  });
-
-  it('rejects when connecting takes too long', async () => {
-    const accepted = await listening();
-    await expect(connectTcp({ port: accepted.listener.port, timeoutMs: 0 })).rejects.toMatchObject({ code: 'transport/timeout' });
   });
 });
 
