@@ -1,0 +1,73 @@
+/** Ephemeral P-384 by node:crypto. */
+import { diffieHellman, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { concat } from '../../bytes.ts';
+import { SimsError } from '../../errors.ts';
+import { expectLength } from '../check.ts';
+import { p384, P384_POINT, P384_SCALAR, withConcatenationKdf } from '../kem/p384.ts';
+import { platformRandom } from '../platform.ts';
+import type { Kem } from '../provider.ts';
+import { parseP384 } from '../signature/nistPublicKey.ts';
+import { p384Spki } from '../signature/spki.ts';
+import { nodeHashes } from './hashes.ts';
+import { ecPrivateKey, exportJwk, plain, spkiPublicKey } from './keys.ts';
+
+const privateKeyOf = new WeakMap<Uint8Array, KeyObject>();
+
+/** P-384 of Node. With other randomness than the platform's it is the portable one, since Node takes no seed. */
+export const nodeP384: Kem = {
+  name: 'P-384',
+  encapsulationKeyLength: P384_POINT,
+  decapsulationKeyLength: P384_SCALAR,
+  ciphertextLength: P384_POINT,
+  generateKeyPair(random) {
+    if (random !== platformRandom) return p384.generateKeyPair(random);
+    // 0.52 ms, noble 0.71.
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-384' });
+    const [decapsulationKey] = exportJwk(privateKey, P384_SCALAR, 'd') as [Uint8Array];
+    privateKeyOf.set(decapsulationKey, privateKey);
+    return { encapsulationKey: pointOf(privateKey), decapsulationKey };
+  },
+  encapsulate(encapsulationKey, random) {
+    if (random !== platformRandom) return p384.encapsulate(encapsulationKey, random);
+    // 1.1 ms, noble 5.0.
+    const ephemeral = generateKeyPairSync('ec', { namedCurve: 'P-384' });
+    const raw = sharedX(ephemeral.privateKey, encapsulationKey);
+    return raw && { raw, ciphertext: pointOf(ephemeral.publicKey) };
+  },
+  decapsulate(keyPair, ciphertext) {
+    const { decapsulationKey, encapsulationKey } = keyPair;
+    let privateKey = privateKeyOf.get(decapsulationKey);
+    if (privateKey === undefined) {
+      privateKey = importOwnKey(decapsulationKey, encapsulationKey);
+      privateKeyOf.set(decapsulationKey, privateKey);
+    }
+    return sharedX(privateKey, ciphertext);
+  },
+};
+
+/** The same with the reference's concatenation KDF. */
+export const nodeP384WithConcatenationKdf: Kem = /* @__PURE__ */ withConcatenationKdf(nodeP384, nodeHashes);
+
+function importOwnKey(scalar: Uint8Array, point: Uint8Array): KeyObject {
+  expectLength('P-384 decapsulation key', scalar, P384_SCALAR);
+  expectLength('P-384 encapsulation key', point, P384_POINT);
+  try {
+    return ecPrivateKey('P-384', scalar, point);
+  } catch {
+    throw new SimsError('crypto/invalid-argument', 'P-384 decapsulation key does not fit its group or its point');
+  }
+}
+
+// 0.57 ms with the import of the peer's point, noble 4.3.
+function sharedX(privateKey: KeyObject, peerPoint: Uint8Array): Uint8Array | undefined {
+  if (peerPoint.length !== P384_POINT) return undefined;
+  const spki = p384Spki(peerPoint);
+  // Checked here too, so that every provider refuses the same points for the same reason.
+  if (parseP384(spki) === undefined) return undefined;
+  return plain(diffieHellman({ privateKey, publicKey: spkiPublicKey(spki) }));
+}
+
+function pointOf(key: KeyObject): Uint8Array {
+  const [x, y] = exportJwk(key, P384_SCALAR, 'x', 'y') as [Uint8Array, Uint8Array];
+  return concat(Uint8Array.of(4), x, y);
+}
