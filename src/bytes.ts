@@ -17,7 +17,11 @@ const utf8Decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 const NOT_A_DIGIT = 255;
 const DIGIT_OF = new Uint8Array(128).fill(NOT_A_DIGIT);
-for (let digit = 0; digit < ALPHABET.length; digit += 1) DIGIT_OF[ALPHABET.charCodeAt(digit)] = digit;
+const CODE_OF = new Uint8Array(64);
+for (let value = 0; value < ALPHABET.length; value += 1) {
+  CODE_OF[value] = ALPHABET.charCodeAt(value);
+  DIGIT_OF[ALPHABET.charCodeAt(value)] = value;
+}
 
 /** The parts, one after the other, in new memory. */
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
@@ -83,20 +87,13 @@ export function lengthPrefixed(...parts: readonly (Uint8Array | string)[]): Uint
 
 /** Base64url without padding (RFC 4648 §5). */
 export function base64url(bytes: Uint8Array): string {
-  let text = '';
-  let index = 0;
-  for (; index + 2 < bytes.length; index += 3) {
-    const group = (bytes[index]! << 16) | (bytes[index + 1]! << 8) | bytes[index + 2]!;
-    text +=
-      ALPHABET[group >> 18]! + ALPHABET[(group >> 12) & 63]! + ALPHABET[(group >> 6) & 63]! + ALPHABET[group & 63]!;
-  }
-  if (index + 1 === bytes.length) {
-    text += ALPHABET[bytes[index]! >> 2]! + ALPHABET[(bytes[index]! << 4) & 63]!;
-  } else if (index + 2 === bytes.length) {
-    const group = (bytes[index]! << 8) | bytes[index + 1]!;
-    text += ALPHABET[group >> 10]! + ALPHABET[(group >> 4) & 63]! + ALPHABET[(group << 2) & 63]!;
-  }
-  return text;
+  const spare = bytes.length % 3;
+  const whole = bytes.length - spare;
+  const start = bytes.length > SHORT_BYTES ? wholeGroups(bytes, whole) : shortGroups(bytes, whole);
+  if (spare === 0) return start;
+  const group = (bytes[whole]! << 16) | ((bytes[whole + 1] ?? 0) << 8);
+  const end = ALPHABET[group >> 18]! + ALPHABET[(group >> 12) & 63]!;
+  return start + (spare === 1 ? end : end + ALPHABET[(group >> 6) & 63]!);
 }
 
 /**
@@ -105,32 +102,82 @@ export function base64url(bytes: Uint8Array): string {
  * @throws `bytes/invalid-base64url`
  */
 export function fromBase64url(text: string): Uint8Array {
-  if (text.length % 4 === 1) throw new SimsError('bytes/invalid-base64url', `length ${text.length} is impossible`);
+  const rest = text.length % 4;
+  if (rest === 1) throw new SimsError('bytes/invalid-base64url', `length ${text.length} is impossible`);
   const bytes = new Uint8Array(Math.floor((text.length * 3) / 4));
-  let bits = 0;
-  let held = 0;
+  const whole = text.length - rest;
   let offset = 0;
-  for (let index = 0; index < text.length; index += 1) {
-    const code = text.charCodeAt(index);
-    const digit = code < 128 ? DIGIT_OF[code]! : NOT_A_DIGIT;
-    if (digit === NOT_A_DIGIT)
-      throw new SimsError('bytes/invalid-base64url', `character ${index} is not in the alphabet`);
-    bits = ((bits << 6) | digit) & 0xffffff;
-    held += 6;
-    if (held >= 8) {
-      held -= 8;
-      bytes[offset] = bits >> held;
-      offset += 1;
-    }
+  for (let index = 0; index < whole; index += 4) {
+    const group =
+      (digit(text, index) << 18) |
+      (digit(text, index + 1) << 12) |
+      (digit(text, index + 2) << 6) |
+      digit(text, index + 3);
+    bytes[offset] = group >> 16;
+    bytes[offset + 1] = group >> 8;
+    bytes[offset + 2] = group;
+    offset += 3;
   }
-  if ((bits & ((1 << held) - 1)) !== 0)
-    throw new SimsError('bytes/invalid-base64url', 'the last character holds stray bits');
+  if (rest > 0) {
+    const third = rest === 3 ? digit(text, whole + 2) : 0;
+    const group = (digit(text, whole) << 18) | (digit(text, whole + 1) << 12) | (third << 6);
+    if ((group & (rest === 3 ? 0xff : 0xffff)) !== 0) {
+      throw new SimsError('bytes/invalid-base64url', 'the last character holds stray bits');
+    }
+    bytes[offset] = group >> 16;
+    if (rest === 3) bytes[offset + 1] = group >> 8;
+  }
   return bytes;
 }
 
 /** Lower-case hexadecimal. */
 export function hex(bytes: Uint8Array): string {
   let text = '';
-  for (const byte of bytes) text += byte.toString(16).padStart(2, '0');
+  for (let index = 0; index < bytes.length; index += 1) {
+    const high = bytes[index]! >> 4;
+    const low = bytes[index]! & 15;
+    text += String.fromCharCode(high + (high < 10 ? ZERO : BELOW_A), low + (low < 10 ? ZERO : BELOW_A));
+  }
   return text;
+}
+
+const ZERO = 0x30;
+const BELOW_A = 0x61 - 10;
+/** Up to here a call of the platform's decoder costs more than joining characters. */
+const SHORT_BYTES = 48;
+
+function shortGroups(bytes: Uint8Array, whole: number): string {
+  let text = '';
+  for (let index = 0; index < whole; index += 3) {
+    const group = (bytes[index]! << 16) | (bytes[index + 1]! << 8) | bytes[index + 2]!;
+    text += String.fromCharCode(
+      CODE_OF[group >> 18]!,
+      CODE_OF[(group >> 12) & 63]!,
+      CODE_OF[(group >> 6) & 63]!,
+      CODE_OF[group & 63]!,
+    );
+  }
+  return text;
+}
+
+function wholeGroups(bytes: Uint8Array, whole: number): string {
+  const codes = new Uint8Array((whole / 3) * 4);
+  let offset = 0;
+  for (let index = 0; index < whole; index += 3) {
+    const group = (bytes[index]! << 16) | (bytes[index + 1]! << 8) | bytes[index + 2]!;
+    codes[offset] = CODE_OF[group >> 18]!;
+    codes[offset + 1] = CODE_OF[(group >> 12) & 63]!;
+    codes[offset + 2] = CODE_OF[(group >> 6) & 63]!;
+    codes[offset + 3] = CODE_OF[group & 63]!;
+    offset += 4;
+  }
+  return utf8Decoder.decode(codes);
+}
+
+function digit(text: string, index: number): number {
+  const code = text.charCodeAt(index);
+  const value = code < 128 ? DIGIT_OF[code]! : NOT_A_DIGIT;
+  if (value === NOT_A_DIGIT)
+    throw new SimsError('bytes/invalid-base64url', `character ${index} is not in the alphabet`);
+  return value;
 }

@@ -167,7 +167,10 @@ class Decoder {
   #length(initial: number, unit: number): number {
     const length = this.#argument(initial);
     if (length > this.#limits.maxBytes) {
-      throw new SimsError('codec/length-over-limit', `a length of ${length} is declared, the limit is ${this.#limits.maxBytes}`);
+      throw new SimsError(
+        'codec/length-over-limit',
+        `a length of ${length} is declared, the limit is ${this.#limits.maxBytes}`,
+      );
     }
     const left = this.#bytes.length - this.#offset;
     if (length * unit > left) throw truncated(length * unit, left);
@@ -185,7 +188,8 @@ class Decoder {
   #argument(initial: number): number {
     const short = initial & 31;
     if (short < 24) return short;
-    if (short === 31) throw new SimsError('codec/not-deterministic', `an indefinite length at byte ${this.#offset - 1}`);
+    if (short === 31)
+      throw new SimsError('codec/not-deterministic', `an indefinite length at byte ${this.#offset - 1}`);
     if (short > 27) throw new SimsError('codec/malformed', `reserved initial byte ${initial}`);
     const width = 1 << (short - 24);
     const left = this.#bytes.length - this.#offset;
@@ -285,8 +289,24 @@ function writeText(bytes: Uint8Array, offset: number, text: string): number {
 }
 
 function writeHead(bytes: Uint8Array, offset: number, major: number, argument: number): number {
+  const top = major << 5;
+  if (argument < 24) {
+    bytes[offset] = top | argument;
+    return offset + 1;
+  }
+  if (argument < 0x100) {
+    bytes[offset] = top | 24;
+    bytes[offset + 1] = argument;
+    return offset + 2;
+  }
+  if (argument < 0x1_0000) {
+    bytes[offset] = top | 25;
+    bytes[offset + 1] = argument >> 8;
+    bytes[offset + 2] = argument;
+    return offset + 3;
+  }
   const width = headSize(argument) - 1;
-  bytes[offset] = (major << 5) | (width === 0 ? argument : 24 + Math.log2(width));
+  bytes[offset] = top | (width === 4 ? 26 : 27);
   let rest = argument;
   for (let index = offset + width; index > offset; index -= 1) {
     bytes[index] = rest % 256;

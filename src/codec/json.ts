@@ -35,7 +35,8 @@ export function encodeJson(map: ValueMap): Uint8Array {
 
 function stringify(value: Value, depth: number): string {
   if (typeof value === 'string') {
-    if (!isWellFormed(value)) throw new SimsError('codec/lone-surrogate', `a text of ${value.length} units holds half a pair`);
+    if (!isWellFormed(value))
+      throw new SimsError('codec/lone-surrogate', `a text of ${value.length} units holds half a pair`);
     return JSON.stringify(value);
   }
   if (value === null || typeof value === 'boolean') return String(value);
@@ -148,7 +149,8 @@ class Parser {
     const text: unknown = JSON.parse(`"${raw}"`);
     if (typeof text !== 'string') throw this.#malformed();
     // Without escapes it is well-formed, since UTF-8 cannot hold half a pair.
-    if (!isWellFormed(text)) throw new SimsError('codec/received-lone-surrogate', `half a pair before character ${this.#offset}`);
+    if (!isWellFormed(text))
+      throw new SimsError('codec/received-lone-surrogate', `half a pair before character ${this.#offset}`);
     return text;
   }
 

@@ -26,7 +26,10 @@ export function encodeBody<Typed extends object>(body: Body<Typed>, typed: Typed
   const checked = check(body.schema, typed, 'caller', body.what) as Readonly<Record<string, unknown>>;
   const bytes = encodeCbor(writeFields(body.fields, checked, 'cbor'));
   if (bytes.length > MAX_BODY_BYTES) {
-    throw new SimsError('messages/invalid-message', `${body.what}: ${bytes.length} bytes, the limit is ${MAX_BODY_BYTES}`);
+    throw new SimsError(
+      'messages/invalid-message',
+      `${body.what}: ${bytes.length} bytes, the limit is ${MAX_BODY_BYTES}`,
+    );
   }
   return bytes;
 }

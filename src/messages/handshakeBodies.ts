@@ -8,7 +8,16 @@
 import * as v from 'valibot';
 import { MAX_BODY_BYTES } from '../codec/limits.ts';
 import { decodeBody, encodeBody, field, type Body } from './body.ts';
-import { arrayUpTo, bytesOfLength, bytesUpTo, distinct, MAX_NAME_BYTES, text, unsigned, type Schema } from './schema.ts';
+import {
+  arrayUpTo,
+  bytesOfLength,
+  bytesUpTo,
+  distinct,
+  MAX_NAME_BYTES,
+  text,
+  unsigned,
+  type Schema,
+} from './schema.ts';
 
 /** Bytes of each side's nonce. */
 export const NONCE_BYTES = 32;
@@ -17,6 +26,9 @@ const MAX_SUITES = 32;
 const MAX_SERVER_NAME_BYTES = 255;
 const MAX_KEM_BYTES = 4_096;
 const MAX_SIGNATURE_BYTES = 1_024;
+
+/** Parameters of a box by number. The reader judges the values, and ignores numbers that it does not know. */
+export type BoxParameters = ReadonlyMap<number, unknown>;
 
 /** Phase 1, from the initiator. */
 export interface Body1 {
@@ -67,8 +79,7 @@ export interface BoxInitiator {
   readonly signature: Uint8Array;
   /** At most 128 bytes; may be empty. */
   readonly name: string;
-  /** By number; the reader judges the values, and ignores numbers that it does not know. */
-  readonly parameters: ReadonlyMap<number, unknown>;
+  readonly parameters: BoxParameters;
 }
 
 /** Phase 4, from the responder. */
@@ -81,8 +92,7 @@ export interface Body4 {
 export interface BoxResponder {
   /** At most 128 bytes; may be empty. */
   readonly name: string;
-  /** By number; the reader judges the values, and ignores numbers that it does not know. */
-  readonly parameters: ReadonlyMap<number, unknown>;
+  readonly parameters: BoxParameters;
 }
 
 export function encodeBody1(body: Body1): Uint8Array {
@@ -141,7 +151,7 @@ export function decodeBoxResponder(bytes: Uint8Array): BoxResponder {
   return decodeBody(BOX_RESPONDER, bytes);
 }
 
-const parameters: Schema<ReadonlyMap<number, unknown>> = v.custom<ReadonlyMap<number, unknown>>(
+const parameters: Schema<BoxParameters> = v.custom<BoxParameters>(
   (value) => value instanceof Map && [...value.keys()].every((key) => Number.isSafeInteger(key)),
 );
 const nonce: Schema<Uint8Array> = bytesOfLength(NONCE_BYTES);

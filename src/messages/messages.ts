@@ -116,7 +116,10 @@ function decodeMap(bytes: Uint8Array, limits: Limits): { readonly map: ValueMap;
   checkLength(bytes, limits);
   const encoding = encodingOf(bytes);
   if (encoding === undefined) {
-    throw new SimsError('codec/malformed', `the first byte, ${bytes[0]}, begins neither a JSON object nor a short CBOR map`);
+    throw new SimsError(
+      'codec/malformed',
+      `the first byte, ${bytes[0]}, begins neither a JSON object nor a short CBOR map`,
+    );
   }
   const map = encoding === 'cbor' ? decodeCbor(bytes, limits) : decodeJson(bytes, limits);
   if (!(map instanceof Map)) throw new SimsError('codec/malformed', 'not a map');

@@ -75,7 +75,9 @@ export function arrayUpTo<Element>(element: Schema<Element>, limit: number): Sch
 }
 
 /** An integer from 0 to 2^53 − 1. */
-export const unsigned: Schema<number> = v.custom<number>((value) => Number.isSafeInteger(value) && (value as number) >= 0);
+export const unsigned: Schema<number> = v.custom<number>(
+  (value) => Number.isSafeInteger(value) && (value as number) >= 0,
+);
 
 /**
  * The value as its schema gives it: fields that the schema does not name are gone.

@@ -57,7 +57,8 @@ export function writeFields(
 ): Map<Key, Value> {
   for (const field of fields) {
     const value = record[field.property];
-    if (value !== undefined) map.set(encoding === 'cbor' ? field.number : field.name, toWire(field.wire, value, encoding));
+    if (value !== undefined)
+      map.set(encoding === 'cbor' ? field.number : field.name, toWire(field.wire, value, encoding));
   }
   return map;
 }
