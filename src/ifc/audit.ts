@@ -10,6 +10,7 @@
  */
 import { hex, lengthPrefixed } from '../bytes.ts';
 import { SimsError } from '../errors.ts';
+import { withoutPrototype } from './definition.ts';
 import type { Decision } from './policy.ts';
 
 /** SHA-256, as a provider of `crypto` gives it. */
@@ -249,7 +250,7 @@ function countIn(counts: AuditCounts, entry: AuditEntry): AuditCounts {
 
 function entryFault(entry: unknown): string | undefined {
   if (typeof entry !== 'object' || entry === null || Array.isArray(entry)) return 'the entry is no object';
-  const fields: Readonly<Record<string, unknown>> = Object.assign(Object.create(null), entry);
+  const fields = withoutPrototype(entry);
   const unknown = Object.keys(fields).find((key) => !FIELDS.includes(key));
   if (unknown !== undefined) return `a field of ${unknown.length} characters that is not of the list`;
   if (!EVENTS.includes(fields['event'])) return 'the event is not of the list';
@@ -270,7 +271,7 @@ function entryFault(entry: unknown): string | undefined {
 function parseMap(text: string): Readonly<Record<string, unknown>> | undefined {
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? Object.assign(Object.create(null), value) : undefined;
+    return typeof value === 'object' && value !== null ? withoutPrototype(value) : undefined;
   } catch {
     return undefined;
   }

@@ -256,7 +256,7 @@ function checkSubject(
 ): Readonly<Record<string, readonly string[]>> | undefined {
   const map = asMap(value, path, undefined, issues);
   if (map === undefined) return undefined;
-  const subject: Record<string, readonly string[]> = Object.create(null);
+  const subject = Object.create(null) as Record<string, readonly string[]>;
   const attributes = Object.keys(map);
   if (attributes.length === 0) return issues.add(path, 'No attribute is named.');
   for (const attribute of attributes) {

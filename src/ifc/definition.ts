@@ -64,7 +64,7 @@ export function asMap(
     return issues.add(path, `Expected an object, found ${describeValue(value)}.`);
   }
   // A copy without a prototype: a field that is not there must never be found further up.
-  const map: Record<string, unknown> = Object.assign(Object.create(null), value);
+  const map = withoutPrototype(value);
   for (const key of Object.keys(map)) {
     if (known !== undefined && !known.includes(key)) {
       issues.add(memberPath(path, key), `Unknown field; known here: ${known.join(', ')}.`, 'key');
@@ -73,11 +73,16 @@ export function asMap(
   return map;
 }
 
+/** A copy of the own fields of a value, in which no inherited name is found. */
+export function withoutPrototype(value: object): Record<string, unknown> {
+  return Object.assign(Object.create(null) as Record<string, unknown>, value);
+}
+
 /** The value as a list of at most `limit` items. */
 export function asList(value: unknown, path: string, limit: number, issues: Issues): readonly unknown[] | undefined {
   if (!Array.isArray(value)) return issues.add(path, `Expected a list, found ${describeValue(value)}.`);
   if (value.length > limit) return issues.add(path, `${value.length} items are above the limit of ${limit}.`);
-  return value;
+  return value as readonly unknown[];
 }
 
 /** The value as a text of 1 to 1,024 characters. */

@@ -98,7 +98,7 @@ class Reader {
   }
 
   #map(path: string, depth: number): unknown {
-    const map: Record<string, unknown> = Object.create(null);
+    const map = Object.create(null) as Record<string, unknown>;
     let token = this.#take();
     if (token.type === '}') return map;
     for (;;) {

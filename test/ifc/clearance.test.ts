@@ -301,7 +301,12 @@ describe('rules are refused', () => {
     const half = (from: number, until: number): string => `low{${compartments.slice(from, until).join(',')}}`;
     const more = { compartments };
     expect(issuesOf([{ label: half(0, 7) }], more)).toEqual([]);
-    expect(issuesOf([{ label: half(0, 8) }], more).join()).toContain('the wire takes 255');
+    expect(issuesOf([{ label: half(0, 8) }], more).join()).toContain('Label of 268 characters, limit 255.');
+    // The label itself fits, but the same compartments at a lower level with a longer name would not.
+    const levels = [`low-${'x'.repeat(28)}`, 'middle', 'high'];
+    expect(issuesOf([{ label: half(0, 7).replace('low', 'middle') }], { compartments, levels }).join()).toContain(
+      'the wire takes 255',
+    );
     const two = [{ id: ID, label: half(0, 5) }, { label: half(5, 9) }];
     expect(issuesOf(two, more)).toEqual([]);
     expect(issuesOf(two, { ...more, combine: 'join' }).join()).toContain('the wire takes 255');

@@ -220,7 +220,7 @@ describe('a label', () => {
   it('is frozen, and prints as its text', () => {
     const label = labelOf(clinic, 'staff', ['oncology']);
     expect(Object.isFrozen(label) && Object.isFrozen(label.bits) && Object.isFrozen(label.lattice)).toBe(true);
-    expect(`${label} ${JSON.stringify({ label })}`).toBe('staff{oncology} {"label":"staff{oncology}"}');
+    expect(`${String(label)} ${JSON.stringify({ label })}`).toBe('staff{oncology} {"label":"staff{oncology}"}');
   });
 
   it('is the same object each time, so that decisions about it can be kept', () => {
