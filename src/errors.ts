@@ -243,7 +243,7 @@ export const ERRORS = {
   'handshake/peer-key-invalid': {
     fault: 'peer',
     action: 'give-up',
-    meaning: 'A KEM key or ciphertext of the peer is malformed or of low order.',
+    meaning: 'A key, or a ciphertext of the KEM, that the peer sent is malformed or of low order.',
   },
   'handshake/rejected': {
     fault: 'caller',
@@ -365,6 +365,11 @@ export const ERRORS = {
   'session/outbox-full': { fault: 'caller', action: 'retry', meaning: 'More messages wait for their acknowledgement than the limit.' },
   'session/repeated': { fault: 'peer', action: 'retry', meaning: 'A record was opened before.' },
   'session/unexpected-input': { fault: 'caller', action: 'give-up', meaning: 'The conversation takes no such input in its state.' },
+  'session/state-malformed': { fault: 'local', action: 'give-up', meaning: 'Stored bytes are not the state of a conversation.' },
+  'session/state-version': { fault: 'local', action: 'give-up', meaning: 'A stored state has a version that this release does not read.' },
+  'store/locked': { fault: 'local', action: 'retry', meaning: 'Another client has the store open.' },
+  'store/conflict': { fault: 'local', action: 'give-up', meaning: 'Another client wrote to the store meanwhile.' },
+  'store/failed': { fault: 'local', action: 'retry', meaning: 'The store did not do what was asked of it.' },
 } as const;
 
 /** `area/reason`. */

@@ -85,7 +85,13 @@ export function openBox(
   return suite.cipher.open(key, new Uint8Array(suite.cipher.nonceLength), transcript, sealed);
 }
 
-function expand(suite: Suite, handshakeSecret: Uint8Array, label: string, transcript: Uint8Array, length: number): Uint8Array {
+function expand(
+  suite: Suite,
+  handshakeSecret: Uint8Array,
+  label: string,
+  transcript: Uint8Array,
+  length: number,
+): Uint8Array {
   const info = lengthPrefixed(`SIMS 1 ${label}`, transcript);
   return suite.provider.hkdfExpand(suite.hash, handshakeSecret, info, length);
 }

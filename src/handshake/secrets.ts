@@ -9,14 +9,19 @@ import { SimsError } from '../errors.ts';
 const spent = new WeakSet<object>();
 
 /**
- * An object whose fields can be read by name and are seen by nothing that enumerates: `util.inspect`, JSON, spread and
- * structured clones leave them out. So a state that holds secrets is not to be stored: a restored one could seal
+ * An object with fields that can be read by name and are seen by nothing that enumerates: `util.inspect`, JSON, spread
+ * and structured clones leave them out. So a state that holds secrets is not to be stored: a restored one could seal
  * twice under one key.
+ *
+ * @param shown fields that are enumerable as usual
  */
-export function conceal<Fields extends object>(fields: Fields): Readonly<Fields> {
-  const concealed = {};
-  for (const [name, value] of Object.entries(fields)) Object.defineProperty(concealed, name, { value, enumerable: false });
-  return concealed as Readonly<Fields>;
+export function conceal<Hidden extends object, Shown extends object = object>(
+  hidden: Hidden,
+  shown?: Shown,
+): Readonly<Hidden & Shown> {
+  const object = { ...shown };
+  for (const [name, value] of Object.entries(hidden)) Object.defineProperty(object, name, { value, enumerable: false });
+  return object as Readonly<Hidden & Shown>;
 }
 
 /** Wipes every byte array in concealed secrets, one level of nesting included, and bars their use. */

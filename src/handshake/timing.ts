@@ -65,6 +65,7 @@ export function timerFor(times: Deadline | Repeats): TimerOutput {
   return { type: 'timer', atMs };
 }
 
-function checkTime(nowMs: number): void {
+/** @throws `handshake/invalid-argument` for a time that is not a number */
+export function checkTime(nowMs: number): void {
   if (!Number.isFinite(nowMs)) throw new SimsError('handshake/invalid-argument', `a time of ${nowMs} ms`);
 }
