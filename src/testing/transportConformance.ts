@@ -161,7 +161,8 @@ async function slowsSender({ quick, slow }: TransportPair): Promise<void> {
   })();
   await pause(300);
   const sentWhileStopped = sent;
-  if (sentWhileStopped >= total) throw new Error(`the sender was not slowed: all ${total} messages were sent to a stopped reader`);
+  if (sentWhileStopped >= total)
+    throw new Error(`the sender was not slowed: all ${total} messages were sent to a stopped reader`);
   gate.resolve();
   await sending;
   await done.promise;
@@ -208,7 +209,10 @@ async function raisesLimit({ quick, slow }: TransportPair): Promise<void> {
   });
   quick.send(sample(3));
   quick.send(sample(MESSAGE_LIMIT));
-  await Promise.race([done.promise, slow.closed.then((reason) => Promise.reject(new Error(`ended as ${reason.kind}`)))]);
+  await Promise.race([
+    done.promise,
+    slow.closed.then((reason) => Promise.reject(new Error(`ended as ${reason.kind}`))),
+  ]);
   same(received.join(), `3,${MESSAGE_LIMIT}`, 'lengths received');
 }
 
@@ -357,7 +361,9 @@ function collect(transport: Transport, count: number): Promise<Uint8Array[]> {
         if (received.length === count) resolve(received);
       },
     });
-    void transport.closed.then((reason) => reject(new Error(`ended as ${reason.kind} after ${received.length} of ${count}`)));
+    void transport.closed.then((reason) =>
+      reject(new Error(`ended as ${reason.kind} after ${received.length} of ${count}`)),
+    );
   });
 }
 

@@ -15,8 +15,8 @@ export interface AttemptOptions {
 
 /** Ways to end an attempt; only the first call counts. */
 export interface Attempt<Connected> {
-  succeed(connected: Connected): void;
-  fail(cause: unknown): void;
+  readonly succeed: (connected: Connected) => void;
+  readonly fail: (cause: unknown) => void;
 }
 
 /**

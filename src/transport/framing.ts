@@ -57,7 +57,9 @@ export class FrameReader {
 
   /** Whether the stream, were it to end after what `next` has read, would end inside a message. */
   get isInsideFrame(): boolean {
-    return this.#headerBytes > 0 || this.#body !== undefined || this.#offset < this.#chunk.length || this.#waiting.length > 0;
+    return (
+      this.#headerBytes > 0 || this.#body !== undefined || this.#offset < this.#chunk.length || this.#waiting.length > 0
+    );
   }
 
   /**
@@ -117,7 +119,10 @@ export class FrameReader {
       target.set(body.subarray(0, this.#bodyBytes));
       this.#body = target;
     }
-    target.set(take === this.#chunk.length ? this.#chunk : this.#chunk.subarray(this.#offset, this.#offset + take), this.#bodyBytes);
+    target.set(
+      take === this.#chunk.length ? this.#chunk : this.#chunk.subarray(this.#offset, this.#offset + take),
+      this.#bodyBytes,
+    );
     this.#offset += take;
     this.#bodyBytes = filled;
     if (filled < this.#bodyLength) return undefined;

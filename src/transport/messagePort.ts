@@ -117,7 +117,10 @@ class MessagePortTransport extends TransportBase {
   };
 
   readonly #onMessageError = (): void => {
-    this.ended({ kind: 'malformed', error: new SimsError('codec/malformed', 'the port carried something else than a message') });
+    this.ended({
+      kind: 'malformed',
+      error: new SimsError('codec/malformed', 'the port carried something else than a message'),
+    });
   };
 
   readonly #onClose = (): void => {

@@ -96,7 +96,10 @@ export abstract class TransportBase implements Transport {
 
   abort(error?: SimsError): void {
     if (this.#phase === 'closed') return;
-    this.#settle({ kind: 'aborted', error: error ?? new SimsError('transport/aborted', 'the connection was aborted here') });
+    this.#settle({
+      kind: 'aborted',
+      error: error ?? new SimsError('transport/aborted', 'the connection was aborted here'),
+    });
   }
 
   /** Whether messages are still taken, either way. */
@@ -184,7 +187,10 @@ export abstract class TransportBase implements Transport {
 
   #failed(cause: unknown): void {
     if (this.#phase !== 'open') return;
-    this.#settle({ kind: 'receiver-failed', error: new SimsError('transport/receiver-failed', 'the receiver failed', { cause }) });
+    this.#settle({
+      kind: 'receiver-failed',
+      error: new SimsError('transport/receiver-failed', 'the receiver failed', { cause }),
+    });
   }
 
   #settle(reason: CloseReason): void {
@@ -203,7 +209,8 @@ export abstract class TransportBase implements Transport {
 }
 
 function badInput(error: unknown): CloseReason {
-  if (!(error instanceof SimsError)) return { kind: 'malformed', error: new SimsError('codec/malformed', 'unreadable input', { cause: error }) };
+  if (!(error instanceof SimsError))
+    return { kind: 'malformed', error: new SimsError('codec/malformed', 'unreadable input', { cause: error }) };
   switch (error.code) {
     case 'codec/length-over-limit':
       return { kind: 'too-large', error };

@@ -41,7 +41,8 @@ export interface WebSocketOptions extends TransportOptions, AttemptOptions {
  */
 export function connectWebSocket(url: string, options: WebSocketOptions = {}): Promise<Transport> {
   return attempt<Transport>(url, options, (attempted) => {
-    const WebSocketClass = options.WebSocket ?? (globalThis as { WebSocket?: new (url: string) => WebSocketLike }).WebSocket;
+    const WebSocketClass =
+      options.WebSocket ?? (globalThis as { WebSocket?: new (url: string) => WebSocketLike }).WebSocket;
     if (WebSocketClass === undefined) throw new SimsError('transport/unsupported', 'this runtime has no WebSocket');
     const socket = new WebSocketClass(url);
     socket.binaryType = 'arraybuffer';
@@ -54,7 +55,8 @@ export function connectWebSocket(url: string, options: WebSocketOptions = {}): P
     // The standard hides the cause from scripts; `close` always follows.
     socket.addEventListener('error', () => {});
     socket.addEventListener('close', ({ code, reason }) => {
-      if (transport === undefined) attempted.fail(new SimsError('transport/connect-failed', `no connection to ${url}: code ${code}`));
+      if (transport === undefined)
+        attempted.fail(new SimsError('transport/connect-failed', `no connection to ${url}: code ${code}`));
       else transport.lost(reasonOfCloseCode(code, reason));
     });
     return () => socket.close();
@@ -88,7 +90,8 @@ class StandardWebSocketTransport extends TransportBase {
     try {
       const message = this.#bytesOf(data);
       const waiting = this.#inbox.bytes + costOf(message);
-      if (waiting > this.#inboxLimit) throw new SimsError('transport/overrun', `${waiting} bytes would wait, at most ${this.#inboxLimit}`);
+      if (waiting > this.#inboxLimit)
+        throw new SimsError('transport/overrun', `${waiting} bytes would wait, at most ${this.#inboxLimit}`);
       this.#inbox.push(message);
     } catch (error) {
       if (!(error instanceof SimsError)) throw error;

@@ -41,6 +41,9 @@ export function reasonOfCloseCode(code: number, text: string): CloseReason {
     case CLOSE_CODES.aborted:
       return { kind: 'network', error: new SimsError('transport/lost', `the peer gave up, code ${code}`) };
     default:
-      return { kind: 'rejected', error: new SimsError('transport/rejected', `code ${code} ${JSON.stringify(text.slice(0, 80))}`) };
+      return {
+        kind: 'rejected',
+        error: new SimsError('transport/rejected', `code ${code} ${JSON.stringify(text.slice(0, 80))}`),
+      };
   }
 }

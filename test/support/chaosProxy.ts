@@ -54,7 +54,7 @@ export async function chaosProxy(targetPort: number, faults: Faults = {}, seed =
     const pass = async (chunk: Buffer): Promise<void> => {
       if (current.delayMs !== undefined) await pause(current.delayMs);
       if (current.blackHole === true) return;
-      for (let offset = 0; offset < chunk.length && !to.destroyed; ) {
+      for (let offset = 0; offset < chunk.length && !to.destroyed;) {
         const size = current.chunkBytes === undefined ? chunk.length : 1 + Math.floor(random() * current.chunkBytes);
         const piece = Buffer.from(chunk.subarray(offset, offset + size));
         offset += piece.length;

@@ -10,7 +10,10 @@ describe('attempt', () => {
       late = given;
       return () => void (undone += 1);
     });
-    await expect(attempted).rejects.toMatchObject({ code: 'transport/timeout', message: 'no connection to x: within 5 ms' });
+    await expect(attempted).rejects.toMatchObject({
+      code: 'transport/timeout',
+      message: 'no connection to x: within 5 ms',
+    });
     late?.succeed(1);
     late?.fail(new Error('late'));
     expect(undone).toBe(1);
@@ -23,7 +26,10 @@ describe('attempt', () => {
       given.fail(new Error('again'));
       return () => void (undone += 1);
     });
-    await expect(attempted).rejects.toMatchObject({ code: 'transport/connect-failed', message: 'no connection to x:: no' });
+    await expect(attempted).rejects.toMatchObject({
+      code: 'transport/connect-failed',
+      message: 'no connection to x:: no',
+    });
     expect(undone).toBe(1);
   });
 

@@ -95,7 +95,9 @@ describe('FrameReader', () => {
     ]) {
       const reader = new FrameReader();
       reader.push(Uint8Array.from(header));
-      expect(() => reader.next(LIMIT)).toThrow(expect.objectContaining({ code: 'codec/length-over-limit', fault: 'peer' }));
+      expect(() => reader.next(LIMIT)).toThrow(
+        expect.objectContaining({ code: 'codec/length-over-limit', fault: 'peer' }),
+      );
     }
   });
 

@@ -93,7 +93,12 @@ export class Admission {
  *
  * @throws `transport/listen-failed`
  */
-export function listen(scheme: 'tcp' | 'ws' | 'wss', server: Server, admission: Admission, options: ListenOptions): Promise<Listener> {
+export function listen(
+  scheme: 'tcp' | 'ws' | 'wss',
+  server: Server,
+  admission: Admission,
+  options: ListenOptions,
+): Promise<Listener> {
   const { host = '127.0.0.1', port = 0, onError } = options;
   return new Promise((resolve, reject) => {
     const failed = (cause: unknown): SimsError =>

@@ -23,7 +23,8 @@ export interface WebSocketClientOptions extends TransportOptions, AttemptOptions
  */
 export async function connectWebSocket(url: string, options: WebSocketClientOptions = {}): Promise<Transport> {
   const { WebSocket } = await loadWs();
-  const ca = options.ca === undefined ? {} : { ca: typeof options.ca === 'string' ? options.ca : Buffer.from(options.ca) };
+  const ca =
+    options.ca === undefined ? {} : { ca: typeof options.ca === 'string' ? options.ca : Buffer.from(options.ca) };
   return attempt<Transport>(url, options, (attempted) => {
     const webSocket = new WebSocket(url, { ...WS_OPTIONS, ...ca });
     let socket: Socket | undefined;
@@ -34,7 +35,8 @@ export async function connectWebSocket(url: string, options: WebSocketClientOpti
     });
     webSocket.on('error', attempted.fail);
     webSocket.once('open', () => {
-      if (socket === undefined) return attempted.fail(new SimsError('transport/connect-failed', `${url}: opened without a socket`));
+      if (socket === undefined)
+        return attempted.fail(new SimsError('transport/connect-failed', `${url}: opened without a socket`));
       const transport = new WsTransport(webSocket, socket, options);
       webSocket.off('error', attempted.fail);
       attempted.succeed(transport);

@@ -77,7 +77,13 @@ function refuse(request: IncomingMessage, { allowOrigin, path }: ListenWebSocket
 /** Answers everything but an upgrade by 426, and does not wait long for anyone's headers. */
 function withoutPages(): HttpServer {
   return createServer(
-    { headersTimeout: 10_000, requestTimeout: 10_000, connectionsCheckingInterval: 2_000, keepAliveTimeout: 1_000, maxHeaderSize: 8_192 },
+    {
+      headersTimeout: 10_000,
+      requestTimeout: 10_000,
+      connectionsCheckingInterval: 2_000,
+      keepAliveTimeout: 1_000,
+      maxHeaderSize: 8_192,
+    },
     (_request, response) => {
       response.writeHead(426, { connection: 'close', 'content-type': 'text/plain' }).end('WebSocket only\n');
     },

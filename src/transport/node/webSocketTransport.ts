@@ -119,9 +119,15 @@ export class WsTransport extends TransportBase {
       const error = new SimsError('codec/length-over-limit', `message above ${MESSAGE_LIMIT} bytes`, { cause });
       this.#failure = { kind: 'too-large', error };
     } else if (code.startsWith('WS_ERR')) {
-      this.#failure = { kind: 'malformed', error: new SimsError('codec/malformed', `not WebSocket${detail(cause)}`, { cause }) };
+      this.#failure = {
+        kind: 'malformed',
+        error: new SimsError('codec/malformed', `not WebSocket${detail(cause)}`, { cause }),
+      };
     } else {
-      this.#failure = { kind: 'network', error: new SimsError('transport/lost', `the connection broke${detail(cause)}`, { cause }) };
+      this.#failure = {
+        kind: 'network',
+        error: new SimsError('transport/lost', `the connection broke${detail(cause)}`, { cause }),
+      };
     }
     this.ended(this.#failure);
   }

@@ -40,7 +40,10 @@ async function throughProxy(faults: Faults, seed = 1) {
   cleanups.push(() => proxy.close());
   const client = await connectTcp({ port: proxy.port });
   const { transport: server } = await accepted.next();
-  cleanups.push(() => client.abort(), () => server.abort());
+  cleanups.push(
+    () => client.abort(),
+    () => server.abort(),
+  );
   return { proxy, client, server };
 }
 
@@ -192,7 +195,10 @@ describe('connectTcp', () => {
     const accepted = await listening();
     const { port } = accepted.listener;
     const reason = new Error('changed my mind');
-    await expect(connectTcp({ port, signal: AbortSignal.abort(reason) })).rejects.toMatchObject({ code: 'transport/aborted', cause: reason });
+    await expect(connectTcp({ port, signal: AbortSignal.abort(reason) })).rejects.toMatchObject({
+      code: 'transport/aborted',
+      cause: reason,
+    });
     const controller = new AbortController();
     const attempt = connectTcp({ port, signal: controller.signal });
     controller.abort(reason);

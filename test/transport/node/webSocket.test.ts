@@ -59,7 +59,10 @@ async function foreignServer(act: (webSocket: WebSocket) => void): Promise<strin
   return `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-const CLIENTS: Record<string, (url: string, options?: { signal?: AbortSignal; timeoutMs?: number }) => Promise<Transport>> = {
+const CLIENTS: Record<
+  string,
+  (url: string, options?: { signal?: AbortSignal; timeoutMs?: number }) => Promise<Transport>
+> = {
   'the client of Node': connectWebSocket,
   'the standard client over the class of ws': (url, options) => connectStandard(url, { ...options, WebSocket }),
   ...('WebSocket' in globalThis ? { 'the standard client over the global class': connectStandard } : {}),
@@ -133,11 +136,15 @@ describe('the WebSocket listener', () => {
     client.start({ message: () => {} });
     transport.start({ message: () => {} });
     proxy.cut();
-    for (const end of [client, transport]) expect(await end.closed).toMatchObject({ kind: 'network', error: { code: 'transport/lost' } });
+    for (const end of [client, transport])
+      expect(await end.closed).toMatchObject({ kind: 'network', error: { code: 'transport/lost' } });
   });
 
   it('refuses an origin that is not allowed, and another path', async () => {
-    const accepted = await listening({ path: '/sims', allowOrigin: (origin) => origin === undefined || origin === 'https://a.example' });
+    const accepted = await listening({
+      path: '/sims',
+      allowOrigin: (origin) => origin === undefined || origin === 'https://a.example',
+    });
     const statusOf = (path: string, origin?: string): Promise<number | undefined> =>
       new Promise((resolve) => {
         const webSocket = new WebSocket(accepted.listener.url + path, origin === undefined ? {} : { origin });
@@ -179,7 +186,9 @@ describe('the WebSocket listener', () => {
     cleanups.push(() => client.abort());
     await accepted.next();
     const page = await new Promise((resolve) => {
-      get(accepted.listener.url.replace('ws:', 'http:'), (response) => response.on('data', (chunk) => resolve(String(chunk))));
+      get(accepted.listener.url.replace('ws:', 'http:'), (response) =>
+        response.on('data', (chunk) => resolve(String(chunk))),
+      );
     });
     expect(page).toBe('page');
   });
@@ -209,7 +218,12 @@ for (const [kind, connectClient] of Object.entries(CLIENTS)) {
     });
 
     it('ends as too-large on a binary or text message above the limit, and says so', async () => {
-      for (const message of [new Uint8Array(65_537), 'x'.repeat(65_537), new Uint8Array(MESSAGE_LIMIT + 1), 'x'.repeat(MESSAGE_LIMIT + 1)]) {
+      for (const message of [
+        new Uint8Array(65_537),
+        'x'.repeat(65_537),
+        new Uint8Array(MESSAGE_LIMIT + 1),
+        'x'.repeat(MESSAGE_LIMIT + 1),
+      ]) {
         let tell: (code: number) => void;
         const code = new Promise<number>((resolve) => {
           tell = resolve;
@@ -276,7 +290,8 @@ describe('the standard client', () => {
       Reflect.deleteProperty(globalThis, 'WebSocket');
       await expect(connectStandard('ws://127.0.0.1:1')).rejects.toMatchObject({ code: 'transport/unsupported' });
     } finally {
-      if (own !== undefined) Object.defineProperty(globalThis, 'WebSocket', { value: own, configurable: true, writable: true });
+      if (own !== undefined)
+        Object.defineProperty(globalThis, 'WebSocket', { value: own, configurable: true, writable: true });
     }
   });
 
