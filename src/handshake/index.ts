@@ -52,6 +52,7 @@ export {
   type ResponderOutput,
   type ResponderState,
 } from './responder.ts';
+export { runInitiator, runResponder, type HandshakeRun, type RunHooks } from './run.ts';
 export { conceal } from './secrets.ts';
 export { signedContent, type SigningPurpose } from './signing.ts';
 export type {

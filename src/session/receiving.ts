@@ -229,7 +229,13 @@ function commitEpoch(
   if (announced === undefined || epoch === undefined || announced.epoch !== epoch.epoch) return receive;
   const newest = receive.epochs.at(-1)!;
   // Its root made the new epoch and serves nothing else; the announcement key stays, to tell a clone's announcement.
-  const closing: ReceiveEpoch = { ...newest, root: NOTHING, closesAtMs: nowMs + context.options.keepKeysMs };
+  const complete = newest.length !== undefined && newest.next >= newest.length;
+  const closing: ReceiveEpoch = {
+    ...newest,
+    root: NOTHING,
+    chainKey: complete ? NOTHING : newest.chainKey,
+    closesAtMs: nowMs + context.options.keepKeysMs,
+  };
   return { ...receive, announced: undefined, epochs: [closing, announced] };
 }
 

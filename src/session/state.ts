@@ -138,7 +138,6 @@ export interface ConversationState {
   readonly peer: Participant;
   /** Relay identity that both ends agreed on. */
   readonly relayIdentity: Uint8Array;
-  readonly finalTranscriptHash: Uint8Array;
   readonly ownBinding: Uint8Array;
   readonly peerBinding: Uint8Array;
   readonly consistency: Consistency;
@@ -226,7 +225,6 @@ export function startConversation(start: ConversationStart, context: Conversatio
     own,
     peer,
     relayIdentity: start.relayIdentity,
-    finalTranscriptHash,
     ownBinding: conversationBinding(suite, conversationId, sending, own, peer),
     peerBinding: conversationBinding(suite, conversationId, receiving, peer, own),
     consistency: 'consistent',

@@ -1,0 +1,380 @@
+/**
+ * A conversation's state as bytes, to be stored encrypted: compact CBOR, with its version first.
+ *
+ * @packageDocumentation
+ */
+import type { Suite, SuiteName } from '../crypto/suite.ts';
+import { SimsError } from '../errors.ts';
+import { encodeCbor, decodeCbor } from '../codec/cbor.ts';
+import { DEFAULT_LIMITS, type Limits } from '../codec/limits.ts';
+import type { Value } from '../codec/value.ts';
+import { addressBytes, addressFromBytes, messageIdBytes, messageIdFromBytes } from '../messages/address.ts';
+import type { Range } from './body.ts';
+import { conversationBinding, type Participant } from './binding.ts';
+import type { Gap } from './history.ts';
+import type { Epoch } from './ratchet.ts';
+import {
+  STATE_VERSION,
+  type Consistency,
+  type ContentKind,
+  type ConversationState,
+  type EarlyRecord,
+  type InboxEntry,
+  type OutboxEntry,
+  type ReceiveEpoch,
+  type ReceiveState,
+  type SendState,
+} from './state.ts';
+
+const STATES: readonly ConversationState['at'][] = ['open', 'closing', 'peer-closed', 'closed', 'broken'];
+const CONSISTENCIES: readonly Consistency[] = ['consistent', 'gap', 'fork', 'clone', 'rollback'];
+const KINDS: readonly InboxEntry['kind'][] = ['text', 'data', 'close'];
+const TYPES: readonly EarlyRecord['type'][] = ['client-com', 'client-disconnect', 'ack'];
+const STATE_LIMITS: Limits = { ...DEFAULT_LIMITS, maxBytes: 2 ** 30, maxItems: 2 ** 20 };
+
+/** The state as bytes. They hold keys. */
+export function encodeState(state: ConversationState): Uint8Array {
+  return encodeCbor([
+    STATE_VERSION,
+    STATES.indexOf(state.at),
+    state.suite,
+    state.conversationId,
+    state.role === 'initiator' ? 0 : 1,
+    encodeParticipant(state.own),
+    encodeParticipant(state.peer),
+    state.relayIdentity,
+    CONSISTENCIES.indexOf(state.consistency),
+    encodeSend(state.send),
+    encodeReceive(state.receive),
+    state.outbox.map(encodeOutboxEntry),
+    state.inbox.map(encodeInboxEntry),
+    optional(state.acknowledgeAtMs),
+    optional(state.endsAtMs),
+  ]);
+}
+
+/**
+ * The state in bytes that {@link encodeState} made.
+ *
+ * @param suiteOf - the suite of a name; it has to be the one that the state names
+ * @throws `session/state-version` for another version, `session/state-malformed` for anything else
+ */
+export function decodeState(bytes: Uint8Array, suiteOf: (name: SuiteName) => Suite | undefined): ConversationState {
+  try {
+    const fields = new Fields(decodeCbor(bytes, STATE_LIMITS));
+    const version = fields.number();
+    if (version !== STATE_VERSION) throw new SimsError('session/state-version', `state version ${version}`);
+    return readState(fields, suiteOf);
+  } catch (error) {
+    if (error instanceof SimsError && error.code === 'session/state-version') throw error;
+    throw new SimsError('session/state-malformed', 'these bytes are not the state of a conversation', { cause: error });
+  }
+}
+
+function readState(fields: Fields, suiteOf: (name: SuiteName) => Suite | undefined): ConversationState {
+  const at = fields.oneOf(STATES);
+  const suite = suiteOf(fields.text() as SuiteName);
+  if (suite === undefined) throw new TypeError('a suite that is not at hand');
+  const conversationId = fields.bytes();
+  const role = fields.number() === 0 ? 'initiator' : 'responder';
+  const own = readParticipant(fields.array());
+  const peer = readParticipant(fields.array());
+  const [sending, receiving] = role === 'initiator' ? ([0, 1] as const) : ([1, 0] as const);
+  return {
+    version: STATE_VERSION,
+    at,
+    suite: suite.name,
+    conversationId,
+    role,
+    own,
+    peer,
+    relayIdentity: fields.bytes(),
+    ownBinding: conversationBinding(suite, conversationId, sending, own, peer),
+    peerBinding: conversationBinding(suite, conversationId, receiving, peer, own),
+    consistency: fields.oneOf(CONSISTENCIES),
+    send: readSend(fields.array()),
+    receive: readReceive(fields.array()),
+    outbox: fields.list(readOutboxEntry),
+    inbox: fields.list(readInboxEntry),
+    acknowledgeAtMs: fields.optional(),
+    endsAtMs: fields.optional(),
+  };
+}
+
+function encodeParticipant(participant: Participant): Value {
+  return [addressBytes(participant.address), participant.fingerprint, participant.label];
+}
+
+function readParticipant(fields: Fields): Participant {
+  return { address: addressFromBytes(fields.bytes()), fingerprint: fields.bytes(), label: fields.text() };
+}
+
+function encodeEpoch(epoch: Epoch): Value[] {
+  return [epoch.epoch, epoch.root, epoch.announcementKey, epoch.chainKey, epoch.next];
+}
+
+function readEpoch(fields: Fields): Epoch {
+  return {
+    epoch: fields.number(),
+    root: fields.bytes(),
+    announcementKey: fields.bytes(),
+    chainKey: fields.bytes(),
+    next: fields.number(),
+  };
+}
+
+function encodeSend(send: SendState): Value {
+  return [
+    encodeEpoch(send.current),
+    send.bytesSealed,
+    send.epochStartedAtMs,
+    send.announcement,
+    flags(send.acknowledged, send.messageCarried, send.peerSpoke, send.rekeyAsked),
+    send.ratchetKeys.map(({ number, pair }) => [number, pair.encapsulationKey, pair.decapsulationKey]),
+    send.m,
+    send.hash,
+    encodeRanges(send.lost),
+    optional(send.lostToldAt),
+    send.seenM,
+    send.seenHash,
+  ];
+}
+
+function readSend(fields: Fields): SendState {
+  const current = readEpoch(fields.array());
+  const bytesSealed = fields.number();
+  const epochStartedAtMs = fields.number();
+  const announcement = fields.bytes();
+  const bits = fields.number();
+  return {
+    current,
+    bytesSealed,
+    epochStartedAtMs,
+    announcement,
+    acknowledged: (bits & 1) !== 0,
+    messageCarried: (bits & 2) !== 0,
+    peerSpoke: (bits & 4) !== 0,
+    rekeyAsked: (bits & 8) !== 0,
+    ratchetKeys: fields.list((key) => ({
+      number: key.number(),
+      pair: { encapsulationKey: key.bytes(), decapsulationKey: key.bytes() },
+    })),
+    m: fields.number(),
+    hash: fields.bytes(),
+    lost: fields.list(readRange),
+    lostToldAt: fields.optional(),
+    seenM: fields.number(),
+    seenHash: fields.bytes(),
+  };
+}
+
+function encodeReceiveEpoch(epoch: ReceiveEpoch): Value {
+  return [...encodeEpoch(epoch), optional(epoch.length), optional(epoch.closesAtMs), epoch.announcementHash];
+}
+
+function readReceiveEpoch(fields: Fields): ReceiveEpoch {
+  const epoch = readEpoch(fields);
+  const length = fields.optional();
+  const closesAtMs = fields.optional();
+  return { ...epoch, length, closesAtMs, announcementHash: fields.bytes() };
+}
+
+function encodeReceive(receive: ReceiveState): Value {
+  const { history, ratchetKey } = receive;
+  return [
+    receive.epochs.map(encodeReceiveEpoch),
+    receive.skipped.map(({ epoch, number, key }) => [epoch, number, key]),
+    receive.early.map((record) => [
+      TYPES.indexOf(record.type),
+      record.id === undefined ? NOTHING : messageIdBytes(record.id),
+      record.saData,
+      record.sealed,
+    ]),
+    receive.announced === undefined ? [] : [encodeReceiveEpoch(receive.announced)],
+    history.m,
+    history.hash,
+    history.gaps.map((gap) => [gap.first, gap.length, gap.before ?? NOTHING, gap.after ?? NOTHING]),
+    receive.passedBelow,
+    ratchetKey === undefined ? [] : [[ratchetKey.number, ratchetKey.encapsulationKey]],
+  ];
+}
+
+function readReceive(fields: Fields): ReceiveState {
+  return {
+    epochs: fields.list(readReceiveEpoch),
+    skipped: fields.list((skipped) => ({ epoch: skipped.number(), number: skipped.number(), key: skipped.bytes() })),
+    early: fields.list(readEarlyRecord),
+    announced: fields.list(readReceiveEpoch)[0],
+    history: { m: fields.number(), hash: fields.bytes(), gaps: fields.list(readGap) },
+    passedBelow: fields.number(),
+    ratchetKey: fields.list((key) => ({ number: key.number(), encapsulationKey: key.bytes() }))[0],
+  };
+}
+
+function readEarlyRecord(fields: Fields): EarlyRecord {
+  const type = fields.oneOf(TYPES);
+  const id = fields.bytes();
+  return {
+    type,
+    id: id.length === 0 ? undefined : messageIdFromBytes(id),
+    saData: fields.bytes(),
+    sealed: fields.bytes(),
+  };
+}
+
+function readGap(fields: Fields): Gap {
+  const range = readRange(fields);
+  const before = fields.bytes();
+  const after = fields.bytes();
+  return {
+    ...range,
+    before: before.length === 0 ? undefined : before,
+    after: after.length === 0 ? undefined : after,
+  };
+}
+
+function encodeOutboxEntry(entry: OutboxEntry): Value {
+  return [
+    messageIdBytes(entry.id),
+    TYPES.indexOf(entry.type),
+    entry.m,
+    entry.hash,
+    entry.epoch,
+    flags(entry.carries, entry.accepted),
+    entry.saData,
+    entry.sealed,
+    entry.attempts,
+    entry.sendAgainAtMs,
+    optional(entry.unreachableSinceMs),
+    optional(entry.expiresAtMs),
+  ];
+}
+
+function readOutboxEntry(fields: Fields): OutboxEntry {
+  const id = messageIdFromBytes(fields.bytes());
+  const type = fields.oneOf(TYPES);
+  if (type === 'ack') throw new TypeError('an ACK in the outbox');
+  const m = fields.number();
+  const hash = fields.bytes();
+  const epoch = fields.number();
+  const bits = fields.number();
+  return {
+    id,
+    type,
+    m,
+    hash,
+    epoch,
+    carries: (bits & 1) !== 0,
+    accepted: (bits & 2) !== 0,
+    saData: fields.bytes(),
+    sealed: fields.bytes(),
+    attempts: fields.number(),
+    sendAgainAtMs: fields.number(),
+    unreachableSinceMs: fields.optional(),
+    expiresAtMs: fields.optional(),
+  };
+}
+
+function encodeInboxEntry(entry: InboxEntry): Value {
+  return [
+    entry.m,
+    messageIdBytes(entry.id),
+    KINDS.indexOf(entry.kind),
+    entry.content,
+    entry.inSightOf,
+    entry.receivedAtMs,
+    flags(entry.shown),
+  ];
+}
+
+function readInboxEntry(fields: Fields): InboxEntry {
+  return {
+    m: fields.number(),
+    id: messageIdFromBytes(fields.bytes()),
+    kind: fields.oneOf(KINDS) as ContentKind | 'close',
+    content: fields.bytes(),
+    inSightOf: fields.number(),
+    receivedAtMs: fields.number(),
+    shown: fields.number() !== 0,
+  };
+}
+
+function encodeRanges(ranges: readonly Range[]): Value {
+  return ranges.map((range) => [range.first, range.length]);
+}
+
+function readRange(fields: Fields): Range {
+  return { first: fields.number(), length: fields.number() };
+}
+
+/** The first is the lowest bit. */
+function flags(...values: readonly boolean[]): number {
+  let bits = 0;
+  for (const [index, value] of values.entries()) if (value) bits |= 1 << index;
+  return bits;
+}
+
+/** 0 is nothing: every optional number is stored one above itself. */
+function optional(value: number | undefined): number {
+  return value === undefined ? 0 : value + 1;
+}
+
+/** Reads the items of an array one after the other; anything unexpected throws. */
+class Fields {
+  readonly #items: readonly Value[];
+  #next = 0;
+
+  constructor(value: Value) {
+    if (!Array.isArray(value)) throw new TypeError('not an array');
+    this.#items = value as readonly Value[];
+  }
+
+  number(): number {
+    const value = this.#take();
+    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw new TypeError('not a number');
+    return value;
+  }
+
+  optional(): number | undefined {
+    const value = this.number();
+    return value === 0 ? undefined : value - 1;
+  }
+
+  /** A copy, so that the caller may wipe what it decoded. */
+  bytes(): Uint8Array {
+    const value = this.#take();
+    if (!(value instanceof Uint8Array)) throw new TypeError('not bytes');
+    return Uint8Array.from(value);
+  }
+
+  text(): string {
+    const value = this.#take();
+    if (typeof value !== 'string') throw new TypeError('not a text');
+    return value;
+  }
+
+  oneOf<T>(choices: readonly T[]): T {
+    const choice = choices[this.number()];
+    if (choice === undefined) throw new TypeError('not one of the choices');
+    return choice;
+  }
+
+  array(): Fields {
+    return new Fields(this.#take());
+  }
+
+  list<T>(read: (item: Fields) => T): T[] {
+    const value = this.#take();
+    if (!Array.isArray(value)) throw new TypeError('not a list');
+    return (value as readonly Value[]).map((item) => read(new Fields(item)));
+  }
+
+  #take(): Value {
+    const value = this.#items[this.#next];
+    if (value === undefined) throw new TypeError('too short');
+    this.#next += 1;
+    return value;
+  }
+}
+
+const NOTHING = new Uint8Array(0);
