@@ -22,7 +22,8 @@ import type { SimsError } from '../errors.ts';
 export interface Transport {
   /**
    * Largest message taken from the peer, in bytes; 64 KiB at first. May be changed at any time and holds
-   * for the next message that is handed to the receiver. A larger one ends the connection as `too-large`.
+   * for the next message that is handed to the receiver. A larger one ends the connection as `too-large`. A kind of transport may
+   * have an upper bound of its own, not below 1 MiB; WebSockets have that.
    */
   messageLimit: number;
 
@@ -49,7 +50,7 @@ export interface Transport {
    */
   send(message: Uint8Array): boolean;
 
-  /** Resolves when more should be sent, at once when that is now, and when the transport closes. Never rejects. */
+  /** Resolves when more should be sent, at once when that is now, and when the wire ends. Never rejects. */
   drained(): Promise<void>;
 
   /**

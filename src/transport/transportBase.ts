@@ -72,7 +72,10 @@ export abstract class TransportBase implements Transport {
   }
 
   drained(): Promise<void> {
-    if (this.#phase === 'closed' || this.queuedBytes <= this.#highWaterBytes) return Promise.resolve();
+    // Once the wire has ended nothing may shrink the queue any more.
+    if (this.#phase === 'closed' || this.#ending !== undefined || this.queuedBytes <= this.#highWaterBytes) {
+      return Promise.resolve();
+    }
     if (this.#drain === undefined) {
       let resolve: () => void;
       const promise = new Promise<void>((resolveDrain) => {
@@ -142,6 +145,7 @@ export abstract class TransportBase implements Transport {
       this.#settle(this.queuedBytes === 0 ? { kind: 'local' } : reason);
     } else {
       this.#ending = reason;
+      this.#releaseDrain();
       this.#pump();
     }
   }

@@ -151,8 +151,11 @@ class TcpTransport extends TransportBase {
       this.#flush();
       socket.setTimeout(this.#closeTimeoutMs, () => socket.destroy());
       socket.destroySoon();
-    } else {
+    } else if (reason.kind === 'local') {
       socket.destroy();
+    } else {
+      // Between two messages a plain end would look like an orderly one.
+      socket.resetAndDestroy();
     }
     this.#released = true;
     this.#batch = [];

@@ -45,7 +45,7 @@ export async function listenWebSocket(options: ListenWebSocketOptions): Promise<
     const socket = stream as Socket;
     const ignoreError = (): void => {};
     socket.on('error', ignoreError);
-    const refusal = refuse(request, options);
+    const refusal = server.listening ? refuse(request, options) : 503;
     if (refusal !== undefined) {
       socket.once('finish', () => socket.destroy());
       socket.end(`HTTP/1.1 ${refusal} ${STATUS_CODES[refusal]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);

@@ -1,6 +1,7 @@
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { concat } from '../../../src/bytes.ts';
+import type { SimsError } from '../../../src/errors.ts';
 import { encodeFrame, MESSAGE_LIMIT, type CloseReason, type Transport } from '../../../src/transport/index.ts';
 import { connectTcp, listenTcp, type ListenOptions } from '../../../src/transport/node/index.ts';
 import { accepting, type Accepting } from '../../support/accept.ts';
@@ -78,6 +79,25 @@ describe('a TCP transport', () => {
     await pause(10);
     socket.resetAndDestroy();
     expect(await transport.closed).toMatchObject({ kind: 'network', error: { code: 'transport/lost' } });
+  });
+
+  it('does not look like an orderly end to the peer when it is aborted', async () => {
+    const accepted = await listening();
+    const client = await connectTcp({ port: accepted.listener.port });
+    const { transport } = await accepted.next();
+    transport.start({ message: () => {} });
+    client.abort();
+    expect(await transport.closed).toMatchObject({ kind: 'network', error: { code: 'transport/lost' } });
+  });
+
+  it('releases who waits for the queue when the peer has gone', async () => {
+    const { socket, transport } = await rawClient();
+    socket.pause();
+    while (transport.send(new Uint8Array(60_000)));
+    const waiting = transport.drained();
+    socket.resetAndDestroy();
+    await waiting;
+    expect((await transport.closed).kind).toBe('network');
   });
 
   it('still sends to a peer that has only ended its own direction', async () => {
@@ -293,9 +313,15 @@ describe('listenTcp', () => {
       },
     });
     cleanups.push(() => listener.close());
-    const first = await connectTcp({ port: listener.port });
-    first.start({ message: () => {} });
-    expect(['peer', 'network']).toContain((await first.closed).kind);
+    // The reset may come before or after the client has seen the connection.
+    const firstEnd = connectTcp({ port: listener.port }).then(
+      (first) => {
+        first.start({ message: () => {} });
+        return first.closed.then((reason) => reason.kind);
+      },
+      (error: unknown) => (error as SimsError).code,
+    );
+    expect(['network', 'transport/connect-failed']).toContain(await firstEnd);
     const second = await connectTcp({ port: listener.port });
     cleanups.push(() => second.abort());
     expect(await new Promise((resolve) => second.start({ message: resolve }))).toEqual(Uint8Array.of(1));

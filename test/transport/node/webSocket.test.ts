@@ -193,6 +193,21 @@ describe('the WebSocket listener', () => {
     expect(page).toBe('page');
   });
 
+  it('takes no upgrade on a connection that was opened before it was closed', async () => {
+    const { listener } = await listening();
+    const socket = connect(listener.port, '127.0.0.1');
+    cleanups.push(() => socket.destroy());
+    socket.write('GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n');
+    await expect.poll(() => listener.connections).toBe(1);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await listener.close();
+    const answer = new Promise<string>((resolve) => socket.once('data', (data) => resolve(data.toString('latin1'))));
+    socket.write(
+      'Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n',
+    );
+    expect(await answer).toMatch(/^HTTP\/1\.1 503 /);
+  });
+
   it('rejects when the port is taken, and frees its own', async () => {
     const { listener } = await listening();
     await expect(listenWebSocket({ port: listener.port, onConnection: () => {} })).rejects.toMatchObject({
