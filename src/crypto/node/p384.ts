@@ -3,7 +3,7 @@ import { diffieHellman, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { concat } from '../../bytes.ts';
 import { SimsError } from '../../errors.ts';
 import { expectLength } from '../check.ts';
-import { p384, P384_POINT, P384_SCALAR, withConcatenationKdf } from '../kem/p384.ts';
+import { expectP384Scalar, p384, P384_POINT, P384_SCALAR, withConcatenationKdf } from '../kem/p384.ts';
 import { platformRandom } from '../platform.ts';
 import type { Kem } from '../provider.ts';
 import { parseP384 } from '../signature/nistPublicKey.ts';
@@ -49,12 +49,13 @@ export const nodeP384: Kem = {
 export const nodeP384WithConcatenationKdf: Kem = /* @__PURE__ */ withConcatenationKdf(nodeP384, nodeHashes);
 
 function importOwnKey(scalar: Uint8Array, point: Uint8Array): KeyObject {
-  expectLength('P-384 decapsulation key', scalar, P384_SCALAR);
+  // OpenSSL imports a scalar of zero without a word.
+  expectP384Scalar(scalar);
   expectLength('P-384 encapsulation key', point, P384_POINT);
   try {
     return ecPrivateKey('P-384', scalar, point);
   } catch {
-    throw new SimsError('crypto/invalid-argument', 'P-384 decapsulation key does not fit its group or its point');
+    throw new SimsError('crypto/invalid-argument', 'P-384 decapsulation key does not fit its point');
   }
 }
 
