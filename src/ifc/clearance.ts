@@ -212,7 +212,9 @@ function checkCoverage(rules: readonly ClearanceRule[], combine: 'first' | 'join
   let open = CASES;
   for (const [index, rule] of rules.entries()) {
     const able = CASES.filter((each) => fitsCase(rule, each));
-    if (combine === 'first' && !able.some((each) => open.includes(each))) {
+    if (able.length === 0) {
+      issues.add(`clearance[${index}]`, 'This rule never matches: no credential meets all its conditions.');
+    } else if (combine === 'first' && !able.some((each) => open.includes(each))) {
       issues.add(
         `clearance[${index}]`,
         'This rule is never reached: rules before it decide every case that it matches.',

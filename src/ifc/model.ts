@@ -84,7 +84,8 @@ export function modelPolicy(lattice: Lattice, orientation: Orientation, options:
     const { subject, object, kind } = flow;
     if (!Object.hasOwn(FLOWS, kind))
       throw new SimsError('ifc/policy-invalid', `no kind of flow ${quoted(String(kind))}`);
-    if (object.lattice.id !== lattice.id || subject.current.lattice.id !== lattice.id) {
+    // The object's is compared with the subject's below.
+    if (subject.current.lattice.id !== lattice.id) {
       throw new SimsError('ifc/lattice-mismatch', 'a label is not of the lattice of the policy');
     }
     const { direction } = FLOWS[kind];

@@ -255,7 +255,7 @@ describe('an audit entry', () => {
   });
 
   it('stays one line that verifies, whatever its texts hold', () => {
-    const wild = fc.string({ unit: 'binary', maxLength: 255 }).map((text) => text.slice(0, 255));
+    const wild = fc.string({ unit: 'binary', maxLength: 60 });
     const texts = fc.record({ note: wild, subject: wild, from: wild });
     fc.assert(
       fc.property(texts, (fields) => {
@@ -263,7 +263,7 @@ describe('an audit entry', () => {
         expect(line).not.toMatch(/[\n\r]/);
         expect(verifyAudit([line], { sha256 }).ok).toBe(true);
       }),
-      { numRuns: 100 },
+      { numRuns: 50 },
     );
     const longest: AuditEntry = {
       event: 'exempted',

@@ -66,6 +66,9 @@ describe('a condition', () => {
     ['another fingerprint', { issuer: 'cd'.repeat(32) }, card, false],
     ['the name of the issuer', { issuer: ['CN=Other', card.issuer!.name] }, card, true],
     ['the issuer that an unverified certificate names', { issuer: FINGERPRINT }, { ...card, verified: false }, false],
+    ['an issuer that a verified key should not have', { issuer: FINGERPRINT }, { ...card, kind: 'key' }, false],
+    ['a subject that a verified key should not have', { subject: { C: 'PT' } }, { ...card, kind: 'key' }, false],
+    ['a policy that a verified key should not have', { policyOid: AUTHENTICATION }, { ...card, kind: 'key' }, false],
     ['a policy', { policyOid: AUTHENTICATION }, card, true],
     ['the start of a policy', { policyOid: '2.16.620.1.1.1.2.4.0.1' }, card, false],
     ['the policy of an unverified certificate', { policyOid: AUTHENTICATION }, { ...card, verified: false }, false],
@@ -295,6 +298,11 @@ describe('rules are refused', () => {
       expect(issuesOf(clearance).join('\n')).toContain(message);
     });
   }
+
+  it('that never match, by join too', () => {
+    const rule = { kind: 'certificate', verified: false, id: ID, label: 'high' };
+    expect(issuesOf([rule, ELSE], { combine: 'join' }).join()).toContain('clearance[0]: This rule never matches');
+  });
 
   it('that could bring a session to a label too long for the wire', () => {
     const compartments = names('a-compartment-with-a-long-name-', 9);

@@ -129,10 +129,16 @@ describe('Bell–LaPadula', () => {
         expect.objectContaining({ code: 'ifc/policy-invalid' }),
       );
     }
-    const object = bottom(createLattice({ levels: ['open'] }));
-    expect(() => policy.decide({ subject, object, kind: 'message' })).toThrow(
-      expect.objectContaining({ code: 'ifc/lattice-mismatch' }),
-    );
+    const other = bottom(createLattice({ levels: ['open'] }));
+    const ask = (own: Label, object: Label): Decision =>
+      policy.decide({ subject: { current: own, clearance: own }, object, kind: 'message' });
+    for (const [own, object] of [
+      [at('open'), other],
+      [other, at('open')],
+      [other, other],
+    ] as const) {
+      expect(() => ask(own, object)).toThrow(expect.objectContaining({ code: 'ifc/lattice-mismatch' }));
+    }
   });
 });
 

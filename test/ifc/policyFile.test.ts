@@ -155,6 +155,16 @@ describe('an error of a policy text', () => {
     ]);
   });
 
+  it('is a name that two exemptions have, in one model or in two', () => {
+    const exemption = { name: 'desk', subjects: ['A'.repeat(27)], kinds: ['message'], lowest: 'a', highest: 'b' };
+    const errorsFor = (models: object[]): readonly string[] =>
+      errorsOf(JSON.stringify({ levels: ['a', 'b'], models, clearance: [{ label: 'a' }] })).map(({ path }) => path);
+    const one = { model: 'biba', exemptions: [exemption] };
+    expect(errorsFor([one])).toEqual([]);
+    expect(errorsFor([one, one])).toEqual(['models[1].exemptions[0].name']);
+    expect(errorsFor([{ ...one, exemptions: [exemption, exemption] }])).toEqual(['models[0].exemptions[1].name']);
+  });
+
   it('points to the parent of what is missing', () => {
     expect(errorsOf('{ "levels": ["a"],\n "clearance": [\n  { "kind": "key" } ] }')).toMatchObject([
       { line: 3, column: 3, path: 'clearance[0].label' },
