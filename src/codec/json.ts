@@ -66,9 +66,9 @@ const LITERALS: readonly (readonly [string, boolean | null])[] = [
   ['false', false],
   ['null', null],
 ];
-/** A number, or the beginning of one; which it is shows behind it. */
+/** A number; one that ends where the text ends may go on. */
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
-const BEGINNING_OF_NUMBER = /-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*|(?:\.[0-9]+)?[eE][+-]?)?)?/y;
+const BEGINNING_OF_NUMBER = /-?(?:(?:0|[1-9][0-9]*)(?:(?:\.[0-9]+)?[eE][+-]?[0-9]*|\.[0-9]*)?)?$/y;
 /** What may stand behind a backslash (RFC 8259 §7), and the beginnings of that at the end of the text. */
 const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
 const BEGINNING_OF_ESCAPE = /\\(?:u[0-9a-fA-F]{0,3})?$/y;
@@ -172,13 +172,11 @@ class Parser {
       const left = this.#text.length - this.#offset;
       if (left < literal.length && literal.startsWith(this.#text.slice(this.#offset))) throw this.#truncated();
     }
+    BEGINNING_OF_NUMBER.lastIndex = this.#offset;
+    if (BEGINNING_OF_NUMBER.test(this.#text)) throw this.#truncated();
     NUMBER.lastIndex = this.#offset;
     const number = NUMBER.exec(this.#text);
-    if (number === null) {
-      BEGINNING_OF_NUMBER.lastIndex = this.#offset;
-      BEGINNING_OF_NUMBER.test(this.#text);
-      throw BEGINNING_OF_NUMBER.lastIndex === this.#text.length ? this.#truncated() : this.#malformed();
-    }
+    if (number === null) throw this.#malformed();
     this.#offset = NUMBER.lastIndex;
     return Number(number[0]);
   }
