@@ -14,7 +14,7 @@ interface Vector {
   readonly secret: string;
 }
 
-/** These two are wrong for their time alone, which we never judge: they open, to the text of verify.json. */
+/** These two are wrong for their time alone, which we never judge: they open, to nothing, which is what they hold. */
 const ONLY_TIME = ['far-future TS (unacceptable clock skew)', 'expired TTL'];
 
 const vectors = (file: string): readonly Vector[] =>
@@ -51,7 +51,7 @@ for (const { name, tokens, fernet } of implementations) {
       for (const { desc, token, secret } of cases) {
         const bytes = decode(token);
         const opened = bytes && tokens.open(decode(secret)!, bytes);
-        if (ONLY_TIME.includes(desc!)) expect(new TextDecoder().decode(opened), desc).toBe('hello');
+        if (ONLY_TIME.includes(desc!)) expect(opened, desc).toEqual(new Uint8Array(0));
         else expect(opened, desc).toBeUndefined();
       }
     });
