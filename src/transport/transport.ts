@@ -16,8 +16,9 @@ import type { SimsError } from '../errors.ts';
  *   owns the bytes it gets. They may be a part of a larger buffer: copy what is kept for long.
  * - **Re-entrancy.** `send`, `start`, `close` and `abort` return at once and never call the receiver before they return.
  *   All of them may be called from inside the receiver.
- * - **One end.** `closed` resolves once, after the last call of the receiver has settled, or at once after `abort`. No call of
- *   the receiver begins after `close` or `abort` was called or after `closed` resolved. The first cause of the end is the reason.
+ * - **One end.** `closed` resolves once; the first cause of the end is the reason. When the wire ends, what came whole before is still
+ *   handed over, and `closed` resolves after the last call of the receiver has settled. After `close` or `abort` no call begins, and
+ *   `closed` does not wait for one that is running.
  */
 export interface Transport {
   /**
