@@ -230,12 +230,17 @@ export function timeAt(bytes: Uint8Array, content: number, stop: number, tag: nu
   const hour = pair();
   const minute = pair();
   const second = pair();
-  const date = new Date(Date.UTC(2000, 0, 1, hour, minute, second));
-  const atMs = date.setUTCFullYear(year, month - 1, day);
-  if (month < 1 || month > 12 || date.getUTCDate() !== day || hour > 23 || minute > 59 || second > 59) {
+  if (month < 1 || month > 12 || day < 1 || day > daysOf(month, year) || hour > 23 || minute > 59 || second > 59) {
     throw malformed('no such time', content);
   }
-  return atMs;
+  const atMs = Date.UTC(year < 100 ? year + 400 : year, month - 1, day, hour, minute, second);
+  // Date.UTC takes years below 100 for those of the 20th century; the calendar repeats after 400 years.
+  return year < 100 ? atMs - 146_097 * 86_400_000 : atMs;
+}
+
+function daysOf(month: number, year: number): number {
+  if (month === 2) return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28;
+  return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31;
 }
 
 function checkMinimal(value: Uint8Array, at: number): void {

@@ -30,15 +30,15 @@ export const EXTENSION = {
 
 /** Bits of keyUsage (RFC 5280 §4.2.1.3), by name. */
 export const KEY_USAGE = {
-  digitalSignature: 1 << 0,
-  nonRepudiation: 1 << 1,
-  keyEncipherment: 1 << 2,
-  dataEncipherment: 1 << 3,
-  keyAgreement: 1 << 4,
-  keyCertSign: 1 << 5,
-  cRLSign: 1 << 6,
-  encipherOnly: 1 << 7,
-  decipherOnly: 1 << 8,
+  digitalSignature: 1,
+  nonRepudiation: 2,
+  keyEncipherment: 4,
+  dataEncipherment: 8,
+  keyAgreement: 16,
+  keyCertSign: 32,
+  cRLSign: 64,
+  encipherOnly: 128,
+  decipherOnly: 256,
 } as const;
 
 /** A usage of a key, by name. */
@@ -269,7 +269,8 @@ export function distributionPointKeys(
   return [`directoryName:${extendedKey(issuer, point.relativeName)}`];
 }
 
-function readDistributionPoints(value: Uint8Array): readonly DistributionPoint[] {
+/** Reads CRLDistributionPoints. @throws `cc/malformed` */
+export function readDistributionPoints(value: Uint8Array): readonly DistributionPoint[] {
   return list(enterWhole(value, TAG.sequence), (reader) => {
     const point = reader.enter(TAG.sequence);
     const field = point.enterOptional(contextConstructed(0));

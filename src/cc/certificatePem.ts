@@ -6,7 +6,7 @@
 import { SimsError } from '../errors.ts';
 
 /** Most bytes of PEM or DER that one call reads. */
-export const MAX_PEM_LENGTH = 128 * 1_048_576;
+export const MAX_PEM_LENGTH = 134_217_728;
 
 /**
  * DER of every block with this label. Text around the blocks is passed over.

@@ -44,7 +44,7 @@ export const REFUSALS = {
   'signature-algorithm-unsupported': { code: 'cc/path-invalid', meaning: 'The signature algorithm is not supported.' },
   'signature-invalid': { code: 'cc/path-invalid', meaning: 'The signature does not verify with the issuer key.' },
   'work-limit': { code: 'cc/work-limit', meaning: 'A limit on work was reached.' },
-} as const satisfies Record<string, Entry>;
+} as const;
 
 /** A reason of {@link REFUSALS}. */
 export type RefusalReason = keyof typeof REFUSALS;
@@ -63,5 +63,7 @@ export function refuse(reason: RefusalReason, detail?: string): Refusal {
 /** Error code of a list of reasons: that of the first. */
 export function errorCodeOf(reasons: readonly RefusalReason[]): ErrorCode {
   const [first] = reasons;
-  return first === undefined ? 'cc/path-invalid' : REFUSALS[first].code;
+  if (first === undefined) return 'cc/path-invalid';
+  const entry: Entry = REFUSALS[first];
+  return entry.code;
 }

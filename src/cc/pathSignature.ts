@@ -22,8 +22,8 @@ export interface AlgorithmPolicy {
   readonly maxRsaBits: number;
   /** Smallest elliptic curve field; default 256. */
   readonly minEcBits: number;
-  /** Schemes that a signature may use; default all of them. */
-  readonly schemes: readonly CertificateSignatureAlgorithm['scheme'][];
+  /** The only algorithms allowed, as {@link signatureAlgorithmName} spells them; default all that are supported. */
+  readonly signatures?: readonly string[];
 }
 
 /** The minima where nothing else is said. */
@@ -32,8 +32,12 @@ export const DEFAULT_ALGORITHMS: AlgorithmPolicy = {
   minRsaBits: 2_048,
   maxRsaBits: 8_192,
   minEcBits: 256,
-  schemes: ['RSASSA-PKCS1-v1_5', 'RSA-PSS', 'ECDSA', 'Ed25519'],
 };
+
+/** `Ed25519`, or scheme and hash: `ECDSA/SHA-256`. */
+export function signatureAlgorithmName(algorithm: CertificateSignatureAlgorithm): string {
+  return 'hash' in algorithm ? `${algorithm.scheme}/${algorithm.hash}` : algorithm.scheme;
+}
 
 /** Anything signed in the way of certificates. */
 export interface Signed {
@@ -87,9 +91,8 @@ export class SignatureChecker {
     if ('hash' in algorithm && !this.#policy.hashes.includes(algorithm.hash)) {
       return refuse('hash-too-weak', algorithm.hash);
     }
-    if (!this.#policy.schemes.includes(algorithm.scheme)) {
-      return refuse('signature-algorithm-unsupported', algorithm.scheme);
-    }
+    const name = signatureAlgorithmName(algorithm);
+    if (this.#policy.signatures?.includes(name) === false) return refuse('signature-algorithm-unsupported', name);
     const weakness = this.checkKey(publicKey);
     if (weakness !== undefined || publicKey === undefined) return weakness;
     if (!fits(publicKey, algorithm)) return refuse('signature-invalid', `${algorithm.scheme} under a key of ${publicKey.kind}`);
