@@ -18,9 +18,12 @@ export function findNonconformity(certificate: Certificate, position: Position):
   const has = (oid: string): boolean => certificate.extensionsPresent.includes(oid);
   const isCritical = (oid: string): boolean => criticalExtensions.has(oid);
 
-  if (serial[0]! >= 0x80) return 'the serial number is negative';
-  if (serial.length === 1 && serial[0] === 0) return 'the serial number is zero';
-  if (serial.length > 20) return 'the serial number is longer than 20 octets';
+  // An anchor is trusted for its name and key; well-known roots have the serial number 0.
+  if (position !== 'anchor') {
+    if (serial[0]! >= 0x80) return 'the serial number is negative';
+    if (serial.length === 1 && serial[0] === 0) return 'the serial number is zero';
+    if (serial.length > 20) return 'the serial number is longer than 20 octets';
+  }
   if (issuer.relativeNames.length === 0) return 'the issuer is empty';
   if (subject.relativeNames.length === 0) {
     if (isCa || position !== 'target') return 'the subject of a CA is empty';

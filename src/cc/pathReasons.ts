@@ -60,10 +60,15 @@ export function refuse(reason: RefusalReason, detail?: string): Refusal {
   return { reason, detail };
 }
 
-/** Error code of a list of reasons: that of the first. */
+/**
+ * Error code of a list of reasons: that of the first that says more than "invalid" or "no path". One expired CA means
+ * `no-path` and `expired`, of which the second is what a caller needs.
+ */
 export function errorCodeOf(reasons: readonly RefusalReason[]): ErrorCode {
-  const [first] = reasons;
-  if (first === undefined) return 'cc/path-invalid';
-  const entry: Entry = REFUSALS[first];
-  return entry.code;
+  const codes = reasons.map((reason): ErrorCode => {
+    const entry: Entry = REFUSALS[reason];
+    return entry.code;
+  });
+  const isTelling = (code: ErrorCode): boolean => code !== 'cc/path-invalid' && code !== 'cc/untrusted';
+  return codes.find(isTelling) ?? codes[0] ?? 'cc/path-invalid';
 }
