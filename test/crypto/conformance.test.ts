@@ -1,6 +1,7 @@
+import { ed25519 as curve } from '@noble/curves/ed25519.js';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { equal } from '../../src/bytes.ts';
+import { concat, equal } from '../../src/bytes.ts';
 import type { Kem, RandomBytes, SignatureKeyPair } from '../../src/crypto/provider.ts';
 import { ed25519Spki } from '../../src/crypto/signature/spki.ts';
 import { fromHex, implementations, noble, node, seededRandomForTesting } from './implementations.ts';
@@ -16,6 +17,8 @@ const LOW_ORDER_U = [
   'edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
   'eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
 ].map(fromHex);
+
+const littleEndian = (bytes: Uint8Array): bigint => BigInt(`0x${Buffer.from(bytes.toReversed()).toString('hex')}`);
 
 for (const implementation of implementations) {
   const { provider, name } = implementation;
@@ -270,6 +273,36 @@ for (const implementation of implementations) {
         forged[0] = 1;
         expect(await provider.verify({ algorithm: 'Ed25519', spki }, new Uint8Array(0), forged)).toBe(false);
       }
+    });
+
+    it('Ed25519 checks the equation without the cofactor: a signature that is right but for torsion is refused', async () => {
+      const { Point } = curve;
+      const torsion = Point.fromBytes(fromHex('26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05'));
+      const [a, r] = [987_654_321n, 123_456_789n];
+      const message = Uint8Array.of(1);
+      // The public key itself is of mixed order: it is not low, and allowed.
+      const publicKey = Point.BASE.multiply(a).add(torsion).toBytes();
+      const sign = (R: Uint8Array): Uint8Array => {
+        const k = littleEndian(provider.hash('SHA-512', concat(R, publicKey, message))) % Point.Fn.ORDER;
+        const s = (r + k * a) % Point.Fn.ORDER;
+        const bytes = new Uint8Array(64);
+        bytes.set(R);
+        for (let at = 32, rest = s; at < 64; at += 1, rest >>= 8n) bytes[at] = Number(rest & 255n);
+        return bytes;
+      };
+      // S·B − k·A = r·B − k·torsion: what R has to be depends on k modulo 8, so R is searched for.
+      const parsed = provider.parsePublicKey(ed25519Spki(publicKey))!;
+      const verdicts: boolean[] = [];
+      for (let multiple = 0n; multiple < 8n; multiple += 1n) {
+        const R = Point.BASE.multiply(r).add(torsion.multiplyUnsafe(multiple)).toBytes();
+        const signature = sign(R);
+        const k = littleEndian(provider.hash('SHA-512', concat(R, publicKey, message))) % Point.Fn.ORDER;
+        const exact = (multiple + k) % 8n === 0n;
+        expect(curve.verify(signature, message, publicKey)).toBe(true); // with the cofactor, all are right
+        verdicts.push(await provider.verify(parsed, message, signature));
+        expect(verdicts.at(-1)).toBe(exact);
+      }
+      expect(verdicts).toContain(false);
     });
 
     it('refuses an algorithm that it does not have', () => {
