@@ -431,6 +431,17 @@ export const ERRORS = {
   'store/locked': { fault: 'local', action: 'retry', meaning: 'Another client has the store open.' },
   'store/conflict': { fault: 'local', action: 'give-up', meaning: 'Another client wrote to the store meanwhile.' },
   'store/failed': { fault: 'local', action: 'retry', meaning: 'The store did not do what was asked of it.' },
+  'client/aborted': { fault: 'caller', action: 'give-up', meaning: 'The signal of an operation was aborted.' },
+  'client/closed': { fault: 'caller', action: 'give-up', meaning: 'The client has been closed.' },
+  'client/connection-lost': { fault: 'local', action: 'retry', meaning: 'The connection to the relay ended.' },
+  'client/conversation-closed': { fault: 'caller', action: 'retry', meaning: 'The conversation has ended: open a new one.' },
+  'client/invalid-argument': { fault: 'caller', action: 'give-up', meaning: 'An argument or option is not one that the client takes.' },
+  'client/rejected': { fault: 'peer', action: 'give-up', meaning: 'The peer does not want the conversation.' },
+  'client/relay-changed': { fault: 'peer', action: 'verify', meaning: 'The relay does not have the key that was pinned or remembered.' },
+  'client/relay-refused': { fault: 'peer', action: 'retry', meaning: 'The relay does not take this client.' },
+  'client/text-too-long': { fault: 'caller', action: 'give-up', meaning: 'A message is longer than the limit.' },
+  'client/unknown-peer': { fault: 'peer', action: 'retry', meaning: 'The relay cannot reach that peer, or may not.' },
+  'client/not-open': { fault: 'caller', action: 'retry', meaning: 'The conversation is not open yet.' },
 } as const;
 
 /** `area/reason`. */

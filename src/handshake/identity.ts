@@ -74,14 +74,14 @@ export function safetyNumber(provider: HashProvider, own: Uint8Array, peer: Uint
   return groups.join(' ');
 }
 
-/**
- * Refuses a kind that has no place in that plane and role: relays answer on hops and do nothing else.
- *
- * @throws `handshake/credential-kind`
- */
+/** Whether a kind has a place in that plane and role: relays answer on hops and do nothing else. */
+export function isKindInPlace(kind: CredentialKind, plane: Plane, role: Role): boolean {
+  return (kind === 'relay') === (plane === 'hop' && role === 'responder');
+}
+
+/** Refuses a peer's kind that is out of place. @throws `handshake/credential-kind` */
 export function checkKind(kind: CredentialKind, plane: Plane, role: Role): void {
-  const isRelayExpected = plane === 'hop' && role === 'responder';
-  if ((kind === 'relay') !== isRelayExpected) {
+  if (!isKindInPlace(kind, plane, role)) {
     throw new SimsError('handshake/credential-kind', `the ${role} of a ${plane} shows a credential of kind ${kind}`);
   }
 }

@@ -6,7 +6,7 @@
 import { equal, wipe } from '../bytes.ts';
 import type { Suite, SuiteName } from '../crypto/suite.ts';
 import { SimsError } from '../errors.ts';
-import { decodeCredential, encodeCredential, type Credential } from '../messages/credential.ts';
+import { decodeCredential, type Credential } from '../messages/credential.ts';
 import * as bodies from '../messages/handshakeBodies.ts';
 import { contextBytes, type HandshakeContext } from './context.ts';
 import { checkEnds, checkIdentity, checkKind, type VerifiedIdentity } from './identity.ts';
@@ -15,7 +15,7 @@ import { advance, failed, stay, takes, type Failed, type Step, type TransitionTa
 import { PROTOCOL_VERSION } from './negotiation.ts';
 import { decodeParameters, encodeParameters, type HandshakeParameters } from './parameters.ts';
 import { conceal } from './secrets.ts';
-import { checkRandomness, outOfTurn, suitesOf, verificationOf } from './shared.ts';
+import { checkRandomness, encodeOwn, outOfTurn, suitesOf, verificationOf } from './shared.ts';
 import { signedContent } from './signing.ts';
 import type * as shared from './states.ts';
 import * as timing from './timing.ts';
@@ -168,13 +168,12 @@ export function initiatorTakes(state: InitiatorState, type: InitiatorInput['type
 
 function start(_state: At<'idle'>, input: StartInput, context: HandshakeContext): InitiatorStep {
   checkRandomness(input.nonce, input.boxRandomness);
-  checkKind(input.credential.kind, context.plane, 'initiator');
   checkEnds(context, 'initiator');
   if (input.offer.length === 0) throw new SimsError('handshake/invalid-argument', 'the offer is empty');
   const offer = suitesOf(input.offer, context);
   const deadlineMs = timing.deadlineFrom(input.nowMs, input.timeoutMs ?? timing.TIMEOUT_MS[context.plane].initiator);
   const own: Own = {
-    credential: encodeCredential(input.credential),
+    credential: encodeOwn(input.credential, context.plane, 'initiator'),
     name: input.name,
     parameters: encodeParameters(input.parameters, context.plane, 'initiator'),
     boxRandomness: input.boxRandomness.slice(),

@@ -8,7 +8,7 @@ import type { KemKeyPair } from '../crypto/provider.ts';
 import type { Suite, SuiteName } from '../crypto/suite.ts';
 import { SimsError } from '../errors.ts';
 import { MESSAGE_ID_BYTES, messageIdFromBytes, type MessageId } from '../messages/address.ts';
-import { decodeCredential, encodeCredential, type Credential } from '../messages/credential.ts';
+import { decodeCredential, type Credential } from '../messages/credential.ts';
 import * as bodies from '../messages/handshakeBodies.ts';
 import type { ErrorReason } from '../messages/reason.ts';
 import { contextBytes, type HandshakeContext } from './context.ts';
@@ -18,7 +18,7 @@ import { advance, failed, stay, takes, type Failed, type Step, type TransitionTa
 import { chooseSuite, PROTOCOL_VERSION } from './negotiation.ts';
 import { decodeParameters, encodeParameters, type HandshakeParameters } from './parameters.ts';
 import { conceal } from './secrets.ts';
-import { checkRandomness, outOfTurn, suitesOf, verificationOf } from './shared.ts';
+import { checkRandomness, encodeOwn, outOfTurn, suitesOf, verificationOf } from './shared.ts';
 import { signedContent } from './signing.ts';
 import type * as shared from './states.ts';
 import * as timing from './timing.ts';
@@ -211,9 +211,8 @@ function readPhase1(state: At<'idle'>, input: shared.MessageInput, context: Hand
 
 function accept(state: At<'deciding'>, input: AcceptInput, context: HandshakeContext): ResponderStep {
   checkRandomness(input.nonce, input.boxRandomness);
-  checkKind(input.credential.kind, context.plane, 'responder');
   const deadlineMs = timing.deadlineFrom(input.nowMs, input.timeoutMs ?? timing.TIMEOUT_MS[context.plane].responder);
-  const credential = encodeCredential(input.credential);
+  const credential = encodeOwn(input.credential, context.plane, 'responder');
   const suite = chooseSuite(state.offer, suitesOf(input.suites, context));
   if (suite === undefined) throw noCommonSuite();
   const { body1, tr1 } = state;

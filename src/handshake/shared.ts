@@ -1,11 +1,11 @@
 /** What both machines do alike. */
 import type { Suite, SuiteName } from '../crypto/suite.ts';
 import { SimsError } from '../errors.ts';
-import type { Credential } from '../messages/credential.ts';
+import { encodeCredential, type Credential } from '../messages/credential.ts';
 import { NONCE_BYTES } from '../messages/handshakeBodies.ts';
 import type { Phase } from '../messages/schema.ts';
-import { endsOf, type HandshakeContext, type Role } from './context.ts';
-import { expectationOf } from './identity.ts';
+import { endsOf, type HandshakeContext, type Plane, type Role } from './context.ts';
+import { expectationOf, isKindInPlace } from './identity.ts';
 import type { VerifyOutput } from './states.ts';
 
 /** Bytes of randomness for a side's box. */
@@ -19,6 +19,21 @@ export function checkRandomness(nonce: Uint8Array, boxRandomness: Uint8Array): v
       `nonce of ${nonce.length} bytes and box randomness of ${boxRandomness.length}; need ${NONCE_BYTES} and ${BOX_RANDOMNESS_BYTES}`,
     );
   }
+}
+
+/**
+ * The own credential, encoded.
+ *
+ * @throws `handshake/invalid-argument` for a kind that has no place there, `messages/invalid-message`
+ */
+export function encodeOwn(credential: Credential, plane: Plane, role: Role): Uint8Array {
+  if (!isKindInPlace(credential.kind, plane, role)) {
+    throw new SimsError(
+      'handshake/invalid-argument',
+      `a ${role} on a ${plane} has no credential of kind ${credential.kind}`,
+    );
+  }
+  return encodeCredential(credential);
 }
 
 /**

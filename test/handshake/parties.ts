@@ -203,6 +203,10 @@ export class Party {
     return answerOutput(output, this.host);
   }
 
+  get at(): string {
+    return this.state.at;
+  }
+
   get error(): SimsError | undefined {
     return this.state.at === 'failed' ? this.state.error : undefined;
   }
