@@ -15,11 +15,11 @@ export function createProvider(parts: ProviderParts): CryptoProvider {
   const { hashes, random, schemes } = parts;
   return {
     name: hashes.name,
-    hash: hashes.hash,
-    hmac: hashes.hmac,
-    hkdfExtract: hashes.hkdfExtract,
-    hkdfExpand: hashes.hkdfExpand,
-    pbkdf2: hashes.pbkdf2,
+    hash: (name, bytes) => hashes.hash(name, bytes),
+    hmac: (name, key, bytes) => hashes.hmac(name, key, bytes),
+    hkdfExtract: (name, salt, inputKeyMaterial) => hashes.hkdfExtract(name, salt, inputKeyMaterial),
+    hkdfExpand: (name, key, info, length) => hashes.hkdfExpand(name, key, info, length),
+    pbkdf2: (name, password, salt, iterations, length) => hashes.pbkdf2(name, password, salt, iterations, length),
     random,
     generateSignatureKeyPair(algorithm, source) {
       const { generateKeyPair } = schemeOf(schemes, algorithm);

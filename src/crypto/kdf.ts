@@ -28,7 +28,11 @@ export function bindKemSecret(
 }
 
 /** One block of the concatenation KDF (NIST SP 800-56C §4, option 1): SHA-256(00000001 ‖ secret ‖ other info). */
-export function concatenationKdf(provider: HashProvider, secret: Uint8Array, ...otherInfo: readonly Uint8Array[]): Uint8Array {
+export function concatenationKdf(
+  provider: HashProvider,
+  secret: Uint8Array,
+  ...otherInfo: readonly Uint8Array[]
+): Uint8Array {
   const input = concat(uint32(1), secret, ...otherInfo);
   const derived = provider.hash('SHA-256', input);
   input.fill(0);

@@ -54,6 +54,7 @@ export const platformRandom: RandomBytes = (length) => {
  */
 export function subtle(): Subtle {
   const found = (globalThis as Platform).crypto?.subtle;
-  if (found === undefined) throw new SimsError('crypto/unavailable', 'no WebCrypto here: RSA needs a secure context (https)');
+  if (found === undefined)
+    throw new SimsError('crypto/unavailable', 'no WebCrypto here: RSA needs a secure context (https)');
   return found;
 }

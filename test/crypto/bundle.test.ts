@@ -27,7 +27,10 @@ describe('a bundle', () => {
   const dearOnes = /nist\.js|weierstrass|aes\.js|fernet|p384|kem\/rsa|oaep|\/ecdsa\.ts/;
 
   it('of the default suite alone holds neither NIST curves nor AES, Fernet or RSA', async () => {
-    const modules = await modulesOf("export { X25519MLKEM768_WITH_CHACHA20_POLY1305_SHA256 as s } from './suites.ts';", small);
+    const modules = await modulesOf(
+      "export { X25519MLKEM768_WITH_CHACHA20_POLY1305_SHA256 as s } from './suites.ts';",
+      small,
+    );
     expect(modules.some((path) => path.includes('ml-kem'))).toBe(true);
     expect(modules.filter((path) => dearOnes.test(path))).toEqual([]);
   });
@@ -39,9 +42,14 @@ describe('a bundle', () => {
   });
 
   it('of all suites holds them all, so that the two facts above are not empty', async () => {
-    const modules = await modulesOf("export { allSuites } from './suites.ts'; export { nobleProvider } from './noble.ts';");
+    const modules = await modulesOf(
+      "export { allSuites } from './suites.ts'; export { nobleProvider } from './noble.ts';",
+    );
     for (const part of [/nist\.js/, /weierstrass/, /aes\.js/, /fernet/, /p384/, /kem\/rsa/, /oaep/, /\/ecdsa\.ts/]) {
-      expect(modules.some((path) => part.test(path)), String(part)).toBe(true);
+      expect(
+        modules.some((path) => part.test(path)),
+        String(part),
+      ).toBe(true);
     }
   });
 });

@@ -44,7 +44,10 @@ for (const implementation of implementations) {
           expect(ciphertext.length).toBe(kem.ciphertextLength);
           expect(kem.decapsulate(pair, ciphertext)).toEqual(raw);
           // As a state that was stored and read again: no cached key can be used.
-          const copy = { encapsulationKey: pair.encapsulationKey.slice(), decapsulationKey: pair.decapsulationKey.slice() };
+          const copy = {
+            encapsulationKey: pair.encapsulationKey.slice(),
+            decapsulationKey: pair.decapsulationKey.slice(),
+          };
           expect(kem.decapsulate(copy, ciphertext)).toEqual(raw);
           for (const bytes of [pair.encapsulationKey, pair.decapsulationKey, raw, ciphertext]) {
             expect(Object.getPrototypeOf(bytes)).toBe(Uint8Array.prototype);
@@ -66,7 +69,10 @@ for (const implementation of implementations) {
 
       it(`${kem.name} gives another secret for each key pair and ciphertext`, () => {
         const pair = kem.generateKeyPair(random);
-        const [first, second] = [kem.encapsulate(pair.encapsulationKey, random)!, kem.encapsulate(pair.encapsulationKey, random)!];
+        const [first, second] = [
+          kem.encapsulate(pair.encapsulationKey, random)!,
+          kem.encapsulate(pair.encapsulationKey, random)!,
+        ];
         expect(first.raw).not.toEqual(second.raw);
         expect(kem.decapsulate(kem.generateKeyPair(random), first.ciphertext)).not.toEqual(first.raw);
       });
@@ -134,7 +140,14 @@ for (const implementation of implementations) {
       hybrid[0] = 6 + (hybrid[96]! & 1);
       const compressed = pair.encapsulationKey.slice(0, 49);
       compressed[0] = 2 + (pair.encapsulationKey[96]! & 1);
-      for (const point of [off, hybrid, compressed, Uint8Array.of(0), new Uint8Array(97), new Uint8Array(97).fill(255)]) {
+      for (const point of [
+        off,
+        hybrid,
+        compressed,
+        Uint8Array.of(0),
+        new Uint8Array(97),
+        new Uint8Array(97).fill(255),
+      ]) {
         expect(p384.encapsulate(point, random)).toBeUndefined();
         expect(p384.decapsulate(pair, point)).toBeUndefined();
       }
@@ -149,23 +162,33 @@ for (const implementation of implementations) {
       );
     });
 
-    it('RSA-4096 agrees with itself, repeats under given randomness, and hides failure', { timeout: 60_000 }, async () => {
-      const { rsa4096 } = implementation;
-      const pair = await rsa4096.generateKeyPair();
-      const first = (await rsa4096.encapsulate(pair.encapsulationKey, seededRandomForTesting(4)))!;
-      const again = (await noble.rsa4096.encapsulate(pair.encapsulationKey, seededRandomForTesting(4)))!;
-      expect(first).toEqual(again);
-      expect(first.ciphertext.length).toBe(512);
-      expect(await rsa4096.decapsulate(pair, first.ciphertext, random)).toEqual(first.raw);
-      const fallback = new Uint8Array(32).fill(3);
-      for (const bad of [first.ciphertext.map((byte, at) => (at === 9 ? byte ^ 1 : byte)), new Uint8Array(0), new Uint8Array(512).fill(255)]) {
-        expect(await rsa4096.decapsulate(pair, bad, () => fallback.slice())).toEqual(fallback);
-      }
-      for (const key of [new Uint8Array(0), pair.encapsulationKey.slice(0, -1), pair.decapsulationKey]) {
-        expect(await rsa4096.encapsulate(key, random)).toBeUndefined();
-      }
-      await expect(rsa4096.decapsulate({ ...pair, decapsulationKey: new Uint8Array(9) }, first.ciphertext, random)).rejects.toThrow(misuse);
-    });
+    it(
+      'RSA-4096 agrees with itself, repeats under given randomness, and hides failure',
+      { timeout: 60_000 },
+      async () => {
+        const { rsa4096 } = implementation;
+        const pair = await rsa4096.generateKeyPair();
+        const first = (await rsa4096.encapsulate(pair.encapsulationKey, seededRandomForTesting(4)))!;
+        const again = (await noble.rsa4096.encapsulate(pair.encapsulationKey, seededRandomForTesting(4)))!;
+        expect(first).toEqual(again);
+        expect(first.ciphertext.length).toBe(512);
+        expect(await rsa4096.decapsulate(pair, first.ciphertext, random)).toEqual(first.raw);
+        const fallback = new Uint8Array(32).fill(3);
+        for (const bad of [
+          first.ciphertext.map((byte, at) => (at === 9 ? byte ^ 1 : byte)),
+          new Uint8Array(0),
+          new Uint8Array(512).fill(255),
+        ]) {
+          expect(await rsa4096.decapsulate(pair, bad, () => fallback.slice())).toEqual(fallback);
+        }
+        for (const key of [new Uint8Array(0), pair.encapsulationKey.slice(0, -1), pair.decapsulationKey]) {
+          expect(await rsa4096.encapsulate(key, random)).toBeUndefined();
+        }
+        await expect(
+          rsa4096.decapsulate({ ...pair, decapsulationKey: new Uint8Array(9) }, first.ciphertext, random),
+        ).rejects.toThrow(misuse);
+      },
+    );
   });
 
   describe(`record ciphers of ${name}`, () => {
@@ -196,10 +219,25 @@ for (const implementation of implementations) {
           expect(cipher.open(key, nonce, data, sealed.slice(0, length))).toBeUndefined();
         }
         expect(cipher.open(key, nonce, data, Uint8Array.of(...sealed, 0))).toBeUndefined();
-        expect(cipher.open(key.map((byte) => byte ^ 1), nonce, data, sealed)).toBeUndefined();
+        expect(
+          cipher.open(
+            key.map((byte) => byte ^ 1),
+            nonce,
+            data,
+            sealed,
+          ),
+        ).toBeUndefined();
         expect(cipher.open(key, nonce, data.slice(1), sealed)).toBeUndefined();
         expect(cipher.open(key, new Uint8Array(cipher.nonceLength + 1), data, sealed)).toBeUndefined();
-        if (cipher.nonceLength > 0) expect(cipher.open(key, nonce.map((byte) => byte ^ 1), data, sealed)).toBeUndefined();
+        if (cipher.nonceLength > 0)
+          expect(
+            cipher.open(
+              key,
+              nonce.map((byte) => byte ^ 1),
+              data,
+              sealed,
+            ),
+          ).toBeUndefined();
       });
 
       it(`${cipher.name} throws at a caller's wrong key or randomness`, () => {
@@ -263,7 +301,18 @@ for (const implementation of implementations) {
         return bytes;
       };
       const orderEight = fromHex('26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05');
-      const keys = [0n, 1n, p - 1n, p, p + 1n, p + 3n, 1n + 2n ** 255n, p - 1n + 2n ** 255n, 2n ** 255n, 2n ** 256n - 1n].map(little);
+      const keys = [
+        0n,
+        1n,
+        p - 1n,
+        p,
+        p + 1n,
+        p + 3n,
+        1n + 2n ** 255n,
+        p - 1n + 2n ** 255n,
+        2n ** 255n,
+        2n ** 256n - 1n,
+      ].map(little);
       keys.push(orderEight, fromHex('c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a'), little(2n));
       for (const raw of keys) {
         const spki = ed25519Spki(raw);
@@ -306,7 +355,13 @@ for (const implementation of implementations) {
     });
 
     it('refuses an algorithm that it does not have', () => {
-      expect(() => provider.verify({ algorithm: 'RSA-MD5' as 'Ed25519', spki: new Uint8Array(0) }, new Uint8Array(0), new Uint8Array(0))).toThrow(misuse);
+      expect(() =>
+        provider.verify(
+          { algorithm: 'RSA-MD5' as 'Ed25519', spki: new Uint8Array(0) },
+          new Uint8Array(0),
+          new Uint8Array(0),
+        ),
+      ).toThrow(misuse);
     });
   });
 
@@ -319,7 +374,11 @@ for (const implementation of implementations) {
 
     it('draw as many random bytes as asked for, above WebCrypto’s limit too', () => {
       for (const length of [0, 1, 65_536, 65_537, 200_000]) expect(random(length).length).toBe(length);
-      expect(random(200_000).subarray(-32).some((byte) => byte !== 0)).toBe(true);
+      expect(
+        random(200_000)
+          .subarray(-32)
+          .some((byte) => byte !== 0),
+      ).toBe(true);
     });
   });
 }
@@ -335,7 +394,9 @@ describe('both implementations', () => {
         expect(b.hash(name, bytes)).toEqual(a.hash(name, bytes));
         expect(b.hmac(name, key, bytes)).toEqual(a.hmac(name, key, bytes));
         expect(b.hkdfExtract(name, key, bytes)).toEqual(a.hkdfExtract(name, key, bytes));
-        expect(b.hkdfExpand(name, a.hash(name, key), bytes, length)).toEqual(a.hkdfExpand(name, a.hash(name, key), bytes, length));
+        expect(b.hkdfExpand(name, a.hash(name, key), bytes, length)).toEqual(
+          a.hkdfExpand(name, a.hash(name, key), bytes, length),
+        );
         expect(b.pbkdf2(name, key, bytes, 3, length)).toEqual(a.pbkdf2(name, key, bytes, 3, length));
       }),
       { numRuns: 60 },
@@ -391,7 +452,9 @@ describe('both implementations', () => {
         [noble.provider, node.provider, native],
         [node.provider, noble.provider, native],
       ] as const) {
-        expect(await verifier.verify(verifier.parsePublicKey(key.spki)!, message, signer.sign(key, message))).toBe(true);
+        expect(await verifier.verify(verifier.parsePublicKey(key.spki)!, message, signer.sign(key, message))).toBe(
+          true,
+        );
       }
     }
   });

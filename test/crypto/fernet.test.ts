@@ -23,7 +23,9 @@ const vectors = (file: string): readonly Vector[] =>
 /** Base64url with padding; `undefined` for any other text. */
 function decode(text: string): Uint8Array | undefined {
   const bytes = Buffer.from(text, 'base64url');
-  return bytes.toString('base64').replaceAll('+', '-').replaceAll('/', '_') === text ? new Uint8Array(bytes) : undefined;
+  return bytes.toString('base64').replaceAll('+', '-').replaceAll('/', '_') === text
+    ? new Uint8Array(bytes)
+    : undefined;
 }
 
 for (const { name, tokens, fernet } of implementations) {
@@ -78,7 +80,9 @@ for (const { name, tokens, fernet } of implementations) {
         fromHex('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad09'),
       );
       // A token too short to hold the hash is no record.
-      expect(fernet.open(key, new Uint8Array(0), new Uint8Array(0), tokens.seal(key, iv, new Uint8Array(31), 0))).toBeUndefined();
+      expect(
+        fernet.open(key, new Uint8Array(0), new Uint8Array(0), tokens.seal(key, iv, new Uint8Array(31), 0)),
+      ).toBeUndefined();
     });
   });
 }

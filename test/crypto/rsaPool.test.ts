@@ -5,7 +5,12 @@ import type { KemKeyPair } from '../../src/crypto/provider.ts';
 import { createRsaPool } from '../../src/crypto/rsaPool.ts';
 
 /** Generations that end when told to, with small keys that are told apart by a number. */
-function controlled(): { generate: () => Promise<KemKeyPair>; running: () => number; finish: (error?: Error) => Promise<void>; made: KemKeyPair[] } {
+function controlled(): {
+  generate: () => Promise<KemKeyPair>;
+  running: () => number;
+  finish: (error?: Error) => Promise<void>;
+  made: KemKeyPair[];
+} {
   const waiting: ((error?: Error) => void)[] = [];
   const made: KemKeyPair[] = [];
   return {
@@ -44,7 +49,9 @@ describe('RSA pool', () => {
     await finish();
     await finish();
     expect([pool.available, running()]).toEqual([3, 0]);
-    expect(new Set([pool.take(), pool.take(), pool.take(), pool.take()])).toEqual(new Set([...made.slice(2), undefined]));
+    expect(new Set([pool.take(), pool.take(), pool.take(), pool.take()])).toEqual(
+      new Set([...made.slice(2), undefined]),
+    );
   });
 
   it('contains errors, tells of them, and tries again at the next take', async () => {

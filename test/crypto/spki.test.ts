@@ -13,8 +13,12 @@ const rsa = (bits: number): Uint8Array =>
 const RSA_1024 = rsa(1024);
 const RSA_2048 = rsa(2048);
 const ED25519 = bytesOf(generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'der' }));
-const P256 = bytesOf(generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ type: 'spki', format: 'der' }));
-const P384 = bytesOf(generateKeyPairSync('ec', { namedCurve: 'P-384' }).publicKey.export({ type: 'spki', format: 'der' }));
+const P256 = bytesOf(
+  generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ type: 'spki', format: 'der' }),
+);
+const P384 = bytesOf(
+  generateKeyPairSync('ec', { namedCurve: 'P-384' }).publicKey.export({ type: 'spki', format: 'der' }),
+);
 const KEYS = [
   ['Ed25519', ED25519],
   ['ECDSA-P256-SHA256', P256],
@@ -61,12 +65,14 @@ for (const provider of [...implementations.map((each) => each.provider), smallNo
         const parsed = provider.parsePublicKey(given)!;
         given.fill(0);
         expect(parsed).toEqual({ algorithm, spki });
-        for (let length = 0; length < spki.length; length += 1) expect(provider.parsePublicKey(spki.slice(0, length))).toBeUndefined();
+        for (let length = 0; length < spki.length; length += 1)
+          expect(provider.parsePublicKey(spki.slice(0, length))).toBeUndefined();
         expect(provider.parsePublicKey(concat(spki, Uint8Array.of(0)))).toBeUndefined();
       });
 
       it(`refuses any other DER of ${algorithm}: one structure, one text of bytes`, () => {
-        const end = algorithm === 'RSA-PSS-SHA256' ? 32 : spki.length - (algorithm === 'Ed25519' ? 32 : (spki.length - 26) & ~31);
+        const end =
+          algorithm === 'RSA-PSS-SHA256' ? 32 : spki.length - (algorithm === 'Ed25519' ? 32 : (spki.length - 26) & ~31);
         for (let at = 0; at < end; at += 1) {
           for (const bit of [1, 4, 64, 128]) {
             const changed = spki.slice();
@@ -90,7 +96,13 @@ for (const provider of [...implementations.map((each) => each.provider), smallNo
       const withoutNull = concat(fromHex('3082012030'), fromHex('0b06092a864886f70d010101'), RSA_2048.slice(19));
       const pss = RSA_2048.slice();
       pss[16] = 0x0a;
-      for (const bad of [withoutNull, pss, body(modulus), concat(fromHex('3083000122'), RSA_2048.slice(4)), fromHex('3080')]) {
+      for (const bad of [
+        withoutNull,
+        pss,
+        body(modulus),
+        concat(fromHex('3083000122'), RSA_2048.slice(4)),
+        fromHex('3080'),
+      ]) {
         expect(provider.parsePublicKey(bad)).toBeUndefined();
       }
       const small = concat(Uint8Array.of(0x7f), modulus);
@@ -113,11 +125,18 @@ for (const provider of [...implementations.map((each) => each.provider), smallNo
 
     it('never throws, whatever the bytes', () => {
       fc.assert(
-        fc.property(fc.constantFrom(...KEYS.map(([, spki]) => spki)), fc.nat(), fc.uint8Array({ maxLength: 20 }), (spki, at, bytes) => {
-          const start = at % spki.length;
-          const parsed = provider.parsePublicKey(concat(spki.slice(0, start), bytes, spki.slice(start + bytes.length)));
-          if (parsed !== undefined) createPublicKey({ key: Buffer.from(parsed.spki), format: 'der', type: 'spki' });
-        }),
+        fc.property(
+          fc.constantFrom(...KEYS.map(([, spki]) => spki)),
+          fc.nat(),
+          fc.uint8Array({ maxLength: 20 }),
+          (spki, at, bytes) => {
+            const start = at % spki.length;
+            const parsed = provider.parsePublicKey(
+              concat(spki.slice(0, start), bytes, spki.slice(start + bytes.length)),
+            );
+            if (parsed !== undefined) createPublicKey({ key: Buffer.from(parsed.spki), format: 'der', type: 'spki' });
+          },
+        ),
         { numRuns: 150 },
       );
     });

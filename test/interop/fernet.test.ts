@@ -23,34 +23,45 @@ const available = spawnSync(PYTHON, ['-c', 'import cryptography.fernet']).status
 function python(lines: readonly string[]): readonly Buffer[] {
   const run = spawnSync(PYTHON, ['-c', SCRIPT], { input: lines.join('\n'), encoding: 'utf8' });
   if (run.status !== 0) throw new Error(run.stderr);
-  return run.stdout.trimEnd().split('\n').map((line) => Buffer.from(line, 'base64'));
+  return run.stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => Buffer.from(line, 'base64'));
 }
 
-const padded = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64').replaceAll('+', '-').replaceAll('/', '_');
+const padded = (bytes: Uint8Array): string =>
+  Buffer.from(bytes).toString('base64').replaceAll('+', '-').replaceAll('/', '_');
 
 for (const { name, tokens, fernet } of implementations) {
-  describe.skipIf(!available)(`exchanges Fernet tokens with python3-cryptography, ${name} (needs python3-cryptography)`, () => {
-    const key = new Uint8Array(randomBytes(32));
-    const payloads = [0, 1, 15, 16, 17, 1000, 70_000].map((length) => new Uint8Array(randomBytes(length)));
+  describe.skipIf(!available)(
+    `exchanges Fernet tokens with python3-cryptography, ${name} (needs python3-cryptography)`,
+    () => {
+      const key = new Uint8Array(randomBytes(32));
+      const payloads = [0, 1, 15, 16, 17, 1000, 70_000].map((length) => new Uint8Array(randomBytes(length)));
 
-    it('which opens ours', () => {
-      const made = payloads.map((payload) => tokens.seal(key, new Uint8Array(randomBytes(16)), payload, Date.now()));
-      const opened = python(made.map((token) => `open ${padded(key)} ${Buffer.from(token).toString('base64')}`));
-      expect(opened.map((bytes) => bytes.toString('hex'))).toEqual(payloads.map((payload) => Buffer.from(payload).toString('hex')));
-    });
+      it('which opens ours', () => {
+        const made = payloads.map((payload) => tokens.seal(key, new Uint8Array(randomBytes(16)), payload, Date.now()));
+        const opened = python(made.map((token) => `open ${padded(key)} ${Buffer.from(token).toString('base64')}`));
+        expect(opened.map((bytes) => bytes.toString('hex'))).toEqual(
+          payloads.map((payload) => Buffer.from(payload).toString('hex')),
+        );
+      });
 
-    it('and whose tokens we open', () => {
-      const texts = python(payloads.map((payload) => `seal ${padded(key)} ${Buffer.from(payload).toString('base64')}`));
-      for (const [at, text] of texts.entries()) {
-        const token = new Uint8Array(Buffer.from(text.toString('latin1'), 'base64url'));
-        expect(tokens.open(key, token)).toEqual(payloads[at]);
-      }
-    });
+      it('and whose tokens we open', () => {
+        const texts = python(
+          payloads.map((payload) => `seal ${padded(key)} ${Buffer.from(payload).toString('base64')}`),
+        );
+        for (const [at, text] of texts.entries()) {
+          const token = new Uint8Array(Buffer.from(text.toString('latin1'), 'base64url'));
+          expect(tokens.open(key, token)).toEqual(payloads[at]);
+        }
+      });
 
-    it('which opens our records, finding the hash of the associated data before the plaintext', () => {
-      const record = fernet.seal(key, new Uint8Array(randomBytes(16)), new Uint8Array(5), payloads[5]!, Date.now());
-      const [opened] = python([`open ${padded(key)} ${Buffer.from(record).toString('base64')}`]);
-      expect(new Uint8Array(opened!.subarray(32))).toEqual(payloads[5]);
-    });
-  });
+      it('which opens our records, finding the hash of the associated data before the plaintext', () => {
+        const record = fernet.seal(key, new Uint8Array(randomBytes(16)), new Uint8Array(5), payloads[5]!, Date.now());
+        const [opened] = python([`open ${padded(key)} ${Buffer.from(record).toString('base64')}`]);
+        expect(new Uint8Array(opened!.subarray(32))).toEqual(payloads[5]);
+      });
+    },
+  );
 }

@@ -65,7 +65,9 @@ function probe(): MlKem {
     // The raw formats came after the operations: what counts is that all of it works together.
     const key = candidate.fromSeed(new Uint8Array(64));
     const encapsulation = candidate.encapsulate(key.encapsulationKey);
-    return encapsulation !== undefined && key.decapsulate(encapsulation.ciphertext).length === 32 ? candidate : nobleMlKem768;
+    return encapsulation !== undefined && key.decapsulate(encapsulation.ciphertext).length === 32
+      ? candidate
+      : nobleMlKem768;
   } catch {
     return nobleMlKem768;
   }

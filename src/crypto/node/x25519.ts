@@ -19,7 +19,10 @@ export const nodeX25519: Kem = {
     if (random !== platformRandom) return x25519.generateKeyPair(random);
     // 33 µs, noble 290.
     const { privateKey } = generateKeyPairSync('x25519');
-    const [decapsulationKey, encapsulationKey] = exportJwk(privateKey, X25519_LENGTH, 'd', 'x') as [Uint8Array, Uint8Array];
+    const [decapsulationKey, encapsulationKey] = exportJwk(privateKey, X25519_LENGTH, 'd', 'x') as [
+      Uint8Array,
+      Uint8Array,
+    ];
     privateKeyOf.set(decapsulationKey, privateKey);
     return { encapsulationKey, decapsulationKey };
   },

@@ -10,4 +10,7 @@ export const chacha20Poly1305Aead: Aead = {
 };
 
 /** ChaCha20-Poly1305 record cipher. */
-export const chacha20Poly1305: RecordCipher = /* @__PURE__ */ aeadRecordCipher('ChaCha20-Poly1305', chacha20Poly1305Aead);
+export const chacha20Poly1305: RecordCipher = /* @__PURE__ */ aeadRecordCipher(
+  'ChaCha20-Poly1305',
+  chacha20Poly1305Aead,
+);

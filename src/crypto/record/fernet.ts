@@ -51,7 +51,8 @@ const noblePrimitives: FernetPrimitives = {
 export const aesCbcForTesting: Pick<FernetPrimitives, 'encryptCbc' | 'decryptCbc'> = noblePrimitives;
 
 /** {@link Fernet.seal} on every runtime. */
-export const sealFernet: Fernet['seal'] = (key, iv, plaintext, nowMs) => sealWith(noblePrimitives, key, iv, plaintext, nowMs);
+export const sealFernet: Fernet['seal'] = (key, iv, plaintext, nowMs) =>
+  sealWith(noblePrimitives, key, iv, plaintext, nowMs);
 
 /** {@link Fernet.open} on every runtime. */
 export const openFernet: Fernet['open'] = (key, token) => openWith(noblePrimitives, key, token);

@@ -24,13 +24,17 @@ const P384: Curve = {
 /** A P-256 key whose point is on the curve; else `undefined`. */
 export function parseP256(spki: Uint8Array): SignaturePublicKey | undefined {
   const point = rawP256(spki);
-  return point !== undefined && isPoint(P256, point) ? { algorithm: 'ECDSA-P256-SHA256', spki: spki.slice() } : undefined;
+  return point !== undefined && isPoint(P256, point)
+    ? { algorithm: 'ECDSA-P256-SHA256', spki: spki.slice() }
+    : undefined;
 }
 
 /** A P-384 key whose point is on the curve; else `undefined`. */
 export function parseP384(spki: Uint8Array): SignaturePublicKey | undefined {
   const point = rawP384(spki);
-  return point !== undefined && isPoint(P384, point) ? { algorithm: 'ECDSA-P384-SHA384', spki: spki.slice() } : undefined;
+  return point !== undefined && isPoint(P384, point)
+    ? { algorithm: 'ECDSA-P384-SHA384', spki: spki.slice() }
+    : undefined;
 }
 
 /** Whether the bytes are 04 ‖ x ‖ y with y² = x³ − 3x + b, both below p. The groups have no subgroups. */

@@ -18,7 +18,9 @@ export const rsaPss: SignatureScheme = {
     if (key === undefined || signature.length !== key.modulus.length) return false;
     const web = subtle();
     try {
-      const imported = await web.importKey('spki', publicKey.spki, { name: 'RSA-PSS', hash: 'SHA-256' }, false, ['verify']);
+      const imported = await web.importKey('spki', publicKey.spki, { name: 'RSA-PSS', hash: 'SHA-256' }, false, [
+        'verify',
+      ]);
       return await web.verify({ name: 'RSA-PSS', saltLength: PSS_SALT }, imported, signature, message);
     } catch {
       return false;
