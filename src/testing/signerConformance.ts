@@ -38,7 +38,7 @@ export async function testSigner(signer: Signer): Promise<void> {
       await check.run(signer);
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new Error(`a signer that ${check.name}: ${reason}`, { cause });
+      throw new Error(`not met: a signer ${check.name}; ${reason}`, { cause });
     }
   }
 }
@@ -115,11 +115,10 @@ async function signAndVerify(
   toBeSigned: Uint8Array,
   asked: SigningAlgorithm | undefined,
 ): Promise<{ algorithm: SigningAlgorithm }> {
+  const kept = toBeSigned.slice();
   const { algorithm, signature } = await signer.sign(toBeSigned, asked === undefined ? {} : { algorithm: asked });
-  if (!(await isSignatureOf(leafOf(signer).spki, algorithm, toBeSigned, signature))) {
-    throw new Error(
-      `a signature of ${signature.length} bytes by ${algorithm} over ${toBeSigned.length} does not verify`,
-    );
+  if (!(await isSignatureOf(leafOf(signer).spki, algorithm, kept, signature))) {
+    throw new Error(`a signature of ${signature.length} bytes by ${algorithm} over ${kept.length} does not verify`);
   }
   return { algorithm };
 }

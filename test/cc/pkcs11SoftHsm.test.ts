@@ -1,5 +1,5 @@
 import { constants, createHash, verify, X509Certificate } from 'node:crypto';
-import { readdirSync, renameSync, rmSync } from 'node:fs';
+import { readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -58,7 +58,7 @@ describe.skipIf(missingForCards !== '')(`cards in SoftHSM2${needs}`, () => {
   it('are listed with what each would log in with', async () => {
     const tokens = await listTokens(options());
     const chosen = tokens.map(({ token, chosen: entry }) => [token.label, entry?.label, entry?.certificate.commonName]);
-    expect(chosen.sort()).toEqual([
+    expect(chosen.sort(([left], [right]) => left!.localeCompare(right!))).toEqual([
       ['CARTAO DE CIDADAO', 'CITIZEN AUTHENTICATION CERTIFICATE', 'ANA MAIA'],
       ['CARTAO DE CIDADAO 2', 'CITIZEN AUTHENTICATION CERTIFICATE', 'RUI SÁ'],
     ]);
@@ -123,7 +123,7 @@ describe.skipIf(missingForCards !== '')(`cards in SoftHSM2${needs}`, () => {
   it('are told apart: without a name two are too many, and a wrong name finds none', async () => {
     await expect(openCard(options())).rejects.toMatchObject({
       code: 'card/no-certificate',
-      message: expect.stringMatching(/2 cards fit.*CARTAO DE CIDADAO.*CARTAO DE CIDADAO 2/) as string,
+      message: expect.stringMatching(/^2 cards fit(?=.*"CARTAO DE CIDADAO")(?=.*"CARTAO DE CIDADAO 2")/) as string,
     });
     await expect(openCard(options({ token: 'another' }))).rejects.toMatchObject({
       code: 'card/no-card',
@@ -246,25 +246,32 @@ describe.skipIf(missingForCards !== '')(`cards in SoftHSM2${needs}`, () => {
     expect(events.every(({ type }) => type === 'inserted')).toBe(true);
   });
 
-  it('taken out while open are reported as removed', async () => {
+  it('taken out while open are reported as removed, and work when they are back', async () => {
     const person = await createTestPerson(pki, { generation: 'v2', givenName: 'Zé', surname: 'Fim', civilNumber: '5' });
     const before = new Set(readdirSync(hsm.tokenFolder));
     hsm.initToken('TAKEN');
     hsm.put('TAKEN', person);
-    const folder = readdirSync(hsm.tokenFolder).find((name) => !before.has(name))!;
-    const card = await openCard(options({ token: 'TAKEN', pollIntervalMs: 50 }));
+    const name = readdirSync(hsm.tokenFolder).find((each) => !before.has(each))!;
+    const inside = join(hsm.tokenFolder, name);
+    const outside = join(hsm.tokenFolder, '..', name);
+    let isPatient = true;
+    const pin = (): Promise<string> => (isPatient ? Promise.resolve(PIN) : new Promise(() => undefined));
+    const card = await openCard(options({ token: 'TAKEN', pin }));
     await card.sign(utf8('there'));
-    // SoftHSM sees its folder anew only when it is initialised: a time-out brings a new process.
-    renameSync(join(hsm.tokenFolder, folder), join(hsm.tokenFolder, '..', folder));
-    await expect(card.sign(utf8('x'), { signal: AbortSignal.abort() })).rejects.toMatchObject({
-      code: 'card/cancelled',
+    renameSync(inside, outside);
+    // SoftHSM looks into its folder only when it starts, and a time-out ends its process.
+    isPatient = false;
+    await expect(card.sign(utf8('x'), { signal: AbortSignal.timeout(100) })).rejects.toMatchObject({
+      code: expect.stringMatching(/^card\/(timeout|removed)$/) as string,
     });
-    await expect(card.sign(utf8('gone'))).rejects.toMatchObject({
-      code: expect.stringMatching(/^card\/(removed|no-certificate|device)$/) as string,
-    });
-    await card.close();
+    isPatient = true;
+    await expect(card.sign(utf8('gone'))).rejects.toMatchObject({ code: 'card/removed' });
     await expect(openCard(options({ token: 'TAKEN' }))).rejects.toMatchObject({ code: 'card/no-card' });
-    rmSync(join(hsm.tokenFolder, '..', folder), { recursive: true });
+    renameSync(outside, inside);
+    await card.close();
+    const again = await openCard(options({ token: 'TAKEN' }));
+    await again.sign(utf8('back'));
+    await again.close();
   });
 
   it('give signatures over what was given, whatever happens to the caller\u2019s memory meanwhile', async () => {
