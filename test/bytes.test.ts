@@ -52,7 +52,23 @@ describe('base64url', () => {
   });
 
   it('takes a text if and only if it is the canonical one that Buffer gives', () => {
-    const unit = fc.constantFrom(...'ABab09-_+/= \n\u00e9\u0141\ud83d');
+    const unit = fc.constantFrom(
+      'A',
+      'B',
+      'a',
+      '0',
+      '9',
+      '-',
+      '_',
+      '+',
+      '/',
+      '=',
+      ' ',
+      '\n',
+      '\u00e9',
+      '\u0141',
+      '\ud83d',
+    );
     fc.assert(
       fc.property(fc.oneof(fc.string({ unit, maxLength: 12 }), fc.base64String({ maxLength: 12 })), (text) => {
         const bytes = Buffer.from(text, 'base64url');
@@ -67,7 +83,7 @@ describe('base64url', () => {
   it('accepts exactly one of the texts of one byte, and exactly one of the texts of two', () => {
     const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
     const taken = (prefix: string): number =>
-      [...alphabet].filter((last) => codeOf(() => fromBase64url(prefix + last)) === undefined).length;
+      Array.from(alphabet).filter((last) => codeOf(() => fromBase64url(prefix + last)) === undefined).length;
     expect(taken('A')).toBe(4);
     expect(taken('AA')).toBe(16);
     expect(taken('AAA')).toBe(64);

@@ -66,6 +66,8 @@ const LITERALS: readonly (readonly [string, boolean | null])[] = [
   ['false', false],
   ['null', null],
 ];
+/** What a text cannot be taken with as it stands: escapes and control characters. */
+const NEEDS_A_LOOK = /[^\u0020-\u005b\u005d-\uffff]/;
 /** A number; one that ends where the text ends may go on. */
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 const BEGINNING_OF_NUMBER = /-?(?:(?:0|[1-9][0-9]*)(?:(?:\.[0-9]+)?[eE][+-]?[0-9]*|\.[0-9]*)?)?$/y;
@@ -133,6 +135,12 @@ class Parser {
   #string(): string {
     this.#expect(QUOTE);
     const start = this.#offset;
+    const quote = this.#text.indexOf('"', start);
+    const whole = quote < 0 ? '' : this.#text.slice(start, quote);
+    if (quote >= 0 && !NEEDS_A_LOOK.test(whole)) {
+      this.#offset = quote + 1;
+      return whole;
+    }
     let escaped = false;
     for (;;) {
       const unit = this.#peek();

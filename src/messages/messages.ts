@@ -134,7 +134,7 @@ function typeOf(map: ValueMap, encoding: Encoding): MessageType {
   }
   const type = encoding === 'cbor' ? typeOfNumber(raw) : typeOfName(raw);
   if (type === undefined) {
-    const shown = typeof raw === 'number' ? `number ${raw}` : `a name of ${String(raw).length} characters`;
+    const shown = typeof raw === 'number' ? `number ${raw}` : 'a name';
     throw new SimsError('messages/unknown-type', `a message of an unknown type: ${shown}`);
   }
   return type;

@@ -64,7 +64,7 @@ describe('vectors of RFC 8949 appendix A', () => {
     ['826161a161626163', ['a', new Map([['b', 'c']])]],
     [
       'a56161614161626142616361436164614461656145',
-      new Map([...'abcde'].map((letter) => [letter, letter.toUpperCase()])),
+      new Map(Array.from('abcde', (letter) => [letter, letter.toUpperCase()])),
     ],
   ];
   it.each(accepted)('%s is read, and written again', (text, value) => {

@@ -11,7 +11,7 @@ import { codeOf, jsonMaps } from './support.ts';
 function plain(value: Value): unknown {
   if (value instanceof Map) {
     const object: Record<string, unknown> = {};
-    for (const [key, element] of value) {
+    for (const [key, element] of value as ReadonlyMap<string, Value>) {
       Object.defineProperty(object, key, {
         value: plain(element),
         enumerable: true,

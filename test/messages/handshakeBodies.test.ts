@@ -26,7 +26,7 @@ const bytes = fc.uint8Array({ maxLength: 60 });
 const nonce = fc.uint8Array({ minLength: 32, maxLength: 32 });
 const name = fc.string({ unit: 'binary', maxLength: 30 });
 const unsigned = fc.maxSafeNat();
-const parameters = fc
+const parameterMaps = fc
   .array(fc.tuple(fc.integer(), values), { maxLength: 3 })
   .map((entries) => new Map<number, unknown>(entries));
 
@@ -95,7 +95,7 @@ const CASES: readonly Case[] = [
   },
   {
     what: 'box of the initiator',
-    bodies: fc.record({ credential: bytes, signature: bytes, name, parameters }),
+    bodies: fc.record({ credential: bytes, signature: bytes, name, parameters: parameterMaps }),
     encode: encodeBoxInitiator,
     decode: decodeBoxInitiator,
     required: new Map<number, Value>([
@@ -114,7 +114,7 @@ const CASES: readonly Case[] = [
   },
   {
     what: 'box of the responder',
-    bodies: fc.record({ name, parameters }),
+    bodies: fc.record({ name, parameters: parameterMaps }),
     encode: encodeBoxResponder,
     decode: decodeBoxResponder,
     required: new Map<number, Value>([
