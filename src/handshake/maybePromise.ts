@@ -8,6 +8,7 @@ export function andThen<Value, Next>(
   value: MaybePromise<Value>,
   next: (value: Value) => MaybePromise<Next>,
 ): MaybePromise<Next> {
+  // oxlint-disable-next-line promise/no-callback-in-promise -- `next` is the rest of the work, not a callback of Node's kind
   return isPromise(value) ? value.then(next) : next(value);
 }
 

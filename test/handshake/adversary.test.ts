@@ -1,4 +1,5 @@
 /** What the relay, or a party with a credential of its own, may try. */
+// oxlint-disable vitest/expect-expect -- expectError is what asserts
 import { describe, expect, it } from 'vitest';
 import type { ErrorCode } from '../../src/errors.ts';
 import type { ConversationContext } from '../../src/handshake/context.ts';

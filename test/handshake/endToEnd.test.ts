@@ -82,7 +82,7 @@ describe('the RSA suite', () => {
 
   it.each(['hop', 'conversation'] as const)('agrees on everything on a %s, with a pair from a pool', async (plane) => {
     const { own } = pair(plane, [RSA]);
-    const used = parties.keyPairCopy(keyPair);
+    const used = parties.copyOf(keyPair);
     const peer = new parties.Party('responder', {
       context: parties.contextOf(plane),
       self: plane === 'hop' ? relay : bob,
@@ -100,7 +100,7 @@ describe('the RSA suite', () => {
       context: parties.conversationContext(),
       self: bob,
       suites: [RSA],
-      host: { rsaPool: { take: () => parties.keyPairCopy(keyPair) } },
+      host: { rsaPool: { take: () => parties.copyOf(keyPair) } },
     });
     const [first] = await own.feedLater(own.start);
     const [second] = await peer.feedLater({ type: 'message', phase: 1, body: first!.body });

@@ -1,4 +1,5 @@
 /** Bytes that were cut, altered or made up on the way: a peer's fault, and no key left. */
+// oxlint-disable vitest/expect-expect -- expectFailed is what asserts
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { SendOutput } from '../../src/handshake/states.ts';

@@ -1,7 +1,7 @@
 /** Two parties in memory, with fixed randomness: what one sends is kept for the test to deliver, alter or lose. */
 import { createHash } from 'node:crypto';
 import { nobleProvider } from '../../src/crypto/noble.ts';
-import type { CryptoProvider, KemKeyPair, RandomBytes, SignatureKeyPair } from '../../src/crypto/provider.ts';
+import type { CryptoProvider, RandomBytes, SignatureKeyPair } from '../../src/crypto/provider.ts';
 import type { SuiteName } from '../../src/crypto/suite.ts';
 import { allSuites } from '../../src/crypto/suites.ts';
 import type { SimsError } from '../../src/errors.ts';
@@ -294,8 +294,4 @@ export function bytesWithin(value: unknown, found: Uint8Array[] = []): Uint8Arra
     for (const name of Reflect.ownKeys(value)) bytesWithin(Reflect.get(value, name), found);
   }
   return found;
-}
-
-export function keyPairCopy(pair: KemKeyPair): KemKeyPair {
-  return { encapsulationKey: pair.encapsulationKey.slice(), decapsulationKey: pair.decapsulationKey.slice() };
 }
