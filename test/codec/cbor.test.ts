@@ -183,7 +183,7 @@ describe('decodeCbor', () => {
     ['an array of 2^53 elements', '9b 0020000000000000', 'codec/length-over-limit'],
     ['a map of 2^31 entries', 'ba 80000000', 'codec/length-over-limit'],
     ['an array of more elements than bytes follow', '99 ffff 00', 'codec/truncated'],
-    ['a map of more entries than half of what follows', 'a2 0000 01', 'codec/truncated'],
+    ['a map of more entries than half of what follows', 'a2 f7 f7 f7', 'codec/truncated'],
     ['an overlong character', '62 c080', 'codec/invalid-utf8'],
     ['half of a surrogate pair', '63 eda080', 'codec/invalid-utf8'],
     ['a key in invalid UTF-8', 'a1 61ff 00', 'codec/invalid-utf8'],
@@ -285,6 +285,8 @@ describe('encodeCbor', () => {
     ['half of a surrogate pair', 'a\ud800b', 'codec/lone-surrogate'],
     ['the other half', 'a\udc00b', 'codec/lone-surrogate'],
     ['halves in the wrong order', '\udc00\ud800', 'codec/lone-surrogate'],
+    ['two second halves', '\udc00\udc00', 'codec/lone-surrogate'],
+    ['two first halves', '\ud800\ud800', 'codec/lone-surrogate'],
     ['half a pair in a key', new Map([['\ud83d', 1]]), 'codec/lone-surrogate'],
   ];
   it.each(refused)('refuses %s', (_name, value, code) => {
