@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { hex } from '../../src/bytes.ts';
+import { hex, utf8 } from '../../src/bytes.ts';
 import { openPkcs12 } from '../../src/cc/pkcs12.ts';
 import { pemOf } from '../../src/cc/pkcs12Create.ts';
 import {
@@ -138,6 +138,29 @@ describe('the test PKI', () => {
     const responder = new X509Certificate(certificate);
     expect(responder.verify(new X509Certificate(rui.issuer.certificate).publicKey)).toBe(true);
     expect(responder.keyUsage).toEqual(['1.3.6.1.5.5.7.3.9']);
+  });
+
+  it.skipIf(!hasOpenssl)('makes an OCSP responder that openssl answers with (needs openssl)', async () => {
+    const { certificate, key } = await createTestOcspResponder(pki, rui.issuer);
+    const issuer = write('ocsp/issuer.pem', pemOf('CERTIFICATE', rui.issuer.certificate));
+    const leaf = write('ocsp/leaf.pem', pemOf('CERTIFICATE', rui.certificate));
+    const signer = write('ocsp/signer.pem', pemOf('CERTIFICATE', certificate));
+    const signerKey = write('ocsp/signer.key', pemOf('PRIVATE KEY', key.privateKey));
+    const anchors = write('ocsp/anchors.pem', pemOf('CERTIFICATE', ...pki.anchors, ...pki.intermediates));
+    const request = join(folder, 'ocsp', 'request.der');
+    const response = join(folder, 'ocsp', 'response.der');
+    openssl('ocsp', '-issuer', issuer, '-cert', leaf, '-reqout', request);
+    const serial = hex(rui.serial).toUpperCase();
+    for (const [entry, verdict] of [
+      [`V\t401231235959Z\t\t${serial}\tunknown\t/CN=x\n`, /: good/],
+      [`R\t401231235959Z\t250101000000Z\t${serial}\tunknown\t/CN=x\n`, /: revoked/],
+    ] as const) {
+      const index = write('ocsp/index.txt', utf8(entry));
+      const answering = ['-index', index, '-CA', issuer, '-rsigner', signer, '-rkey', signerKey, '-ndays', '1'];
+      openssl('ocsp', ...answering, '-reqin', request, '-respout', response);
+      const checking = ['-issuer', issuer, '-cert', leaf, '-CAfile', anchors, '-no_nonce'];
+      expect(openssl('ocsp', '-respin', response, ...checking)).toMatch(verdict);
+    }
   });
 
   it('is written as a folder whose PKCS #12 files open', async () => {

@@ -193,6 +193,18 @@ describe('the citizen card by a scripted module', () => {
     await Promise.all([card.close(), expect(left).rejects.toMatchObject({ code: 'card/closed' })]);
   });
 
+  it('of the first generation signs with PKCS #1 where it has no PSS', async () => {
+    const old = await createTestPki({ atMs: Date.now(), authorityRsaBits: 2048, generations: ['v1'] });
+    const ana = await createTestPerson(old, { generation: 'v1', givenName: 'Ana', surname: 'Maia', civilNumber: '1' });
+    const script = scriptCard(ana, { mechanisms: [0x01, 0x06, 0x40], objects: objectsOf(ana, nativeUlong(0x45, 8)) });
+    const card = await openCard(options(script));
+    expect(card.algorithms).toEqual(['RS256']);
+    const { algorithm, signature } = await card.sign(utf8('olá'));
+    expect(algorithm).toBe('RS256');
+    expect(verify('sha256', utf8('olá'), new X509Certificate(ana.certificate).publicKey, signature)).toBe(true);
+    await expect(card.sign(utf8('olá'), { algorithm: 'PS256' })).rejects.toMatchObject({ code: 'card/mechanism' });
+  });
+
   it('signs one thing at a time; one cancelled in the queue leaves the others', async () => {
     let open = 0;
     let most = 0;

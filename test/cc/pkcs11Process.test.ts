@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -112,10 +112,10 @@ describe('the process of a module', () => {
     const body = `C_Initialize() { refuse(0x191); } C_Finalize() { require('node:fs').writeFileSync(${JSON.stringify(join(folder, 'finalized'))}, ''); }`;
     const cryptoki = await start(body, 'initialised');
     await cryptoki.close();
-    expect(spawnSync('ls', [folder]).stdout.toString()).not.toContain('finalized');
+    expect(readdirSync(folder)).not.toContain('finalized');
     const own = await start(body.replace('refuse(0x191);', ''), 'finalising');
     await own.close();
-    expect(spawnSync('ls', [folder]).stdout.toString()).toContain('finalized');
+    expect(readdirSync(folder)).toContain('finalized');
   });
 
   it('leaves the application free while the module blocks, and is killed with the wait', async () => {
@@ -132,6 +132,28 @@ describe('the process of a module', () => {
     expect(cryptoki.isStopped).toBe(true);
     await cryptoki.close();
   });
+
+  it.skipIf(process.platform === 'win32')(
+    'is killed with the dialog that it opened (needs process groups)',
+    async () => {
+      const pidFile = join(folder, 'dialog.pid');
+      const body = `C_Login() {
+      const { pid } = require('node:child_process').spawn('sleep', ['60'], { stdio: 'ignore' });
+      require('node:fs').writeFileSync(${JSON.stringify(pidFile)}, String(pid));
+      block();
+    }`;
+      const cryptoki = await start(body, 'dialog');
+      const blocked = cryptoki.call('C_Login', Uint8Array.of(1), '1');
+      await expect.poll(() => existsSync(pidFile) && readFileSync(pidFile, 'utf8') !== '').toBe(true);
+      const state = (): string =>
+        spawnSync('ps', ['-o', 'stat=', '-p', readFileSync(pidFile, 'utf8')]).stdout.toString();
+      expect(state()).not.toBe('');
+      cryptoki.stop(new Error('enough'));
+      await expect(blocked).rejects.toThrow('enough');
+      // Gone, or a zombie that nobody has collected.
+      await expect.poll(state).toMatch(/^(Z.*)?\s*$/);
+    },
+  );
 
   it('takes nothing with it when it crashes', async () => {
     const cryptoki = await start('C_Login() { process.abort(); }', 'crashing');

@@ -5,6 +5,8 @@ import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { utf8 } from '../../src/bytes.ts';
 import { citizenCard, listTokens, openCard, watchTokens, type OpenCardOptions } from '../../src/cc/pkcs11/index.ts';
+import type { Answer, Cryptoki, CryptokiName, StartCryptoki } from '../../src/cc/pkcs11/cryptoki.ts';
+import { startCryptokiProcess } from '../../src/cc/pkcs11/process.ts';
 import type { PinRequest, SignerEvent } from '../../src/cc/signer.ts';
 import { createTestPerson, createTestPki, type TestPerson, type TestPki } from '../../src/cc/testPki.ts';
 import { testSigner } from '../../src/testing/signerConformance.ts';
@@ -78,6 +80,32 @@ describe.skipIf(missingForCards !== '')(`cards in SoftHSM2${needs}`, () => {
     expect(pkcs1.signature).toHaveLength(384);
     await card.close();
     await expect(card.sign(utf8('olá'))).rejects.toMatchObject({ code: 'card/closed' });
+  });
+
+  it('that pad for PSS without hashing are given the hash', async () => {
+    const startForTesting: StartCryptoki = async (signal) => {
+      const cryptoki = await startCryptokiProcess({ module: hsm.module, pkcs11js: pkcs11js! }, signal);
+      const forward = cryptoki.call.bind(cryptoki) as (
+        name: CryptokiName,
+        ...all: unknown[]
+      ) => Promise<Answer<unknown>>;
+      const call = async (name: CryptokiName, ...parameters: unknown[]): Promise<Answer<unknown>> => {
+        const answer = await forward(name, ...parameters);
+        if (name !== 'C_GetMechanismList' || !answer.ok) return answer;
+        // Leaves CKM_RSA_PKCS_PSS alone.
+        return { ok: true, value: (answer.value as number[]).filter((type) => type === 0x0d) };
+      };
+      return {
+        call: call as Cryptoki['call'],
+        isStopped: false,
+        stop: (error) => cryptoki.stop(error),
+        close: () => cryptoki.close(),
+      };
+    };
+    const card = await openCard(options({ token: 'CARTAO DE CIDADAO', startForTesting }));
+    expect(card.algorithms).toEqual(['PS256']);
+    await card.sign(utf8('olá'));
+    await card.close();
   });
 
   it('of the second generation sign with P-256 and bring no intermediates', async () => {

@@ -37,6 +37,8 @@ export async function startCryptokiProcess(options: CryptokiProcessOptions, sign
     // What the parent was started with, a debugger's port above all, is not for the child.
     execArgv: [],
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    // A process group of its own, so that a dialog which the middleware started as a program ends with it.
+    detached: process.platform !== 'win32',
   });
   const cryptoki = new CryptokiProcess(child);
   const abort = (): void => cryptoki.stop(abortError(signal));
@@ -70,7 +72,7 @@ class CryptokiProcess implements Cryptoki {
 
   constructor(child: ChildProcess) {
     this.#child = child;
-    this.#killWithParent = () => void child.kill('SIGKILL');
+    this.#killWithParent = () => kill(child);
     process.once('exit', this.#killWithParent);
     this.#exited = new Promise((resolve) => {
       const end = (why: string): void => {
@@ -104,14 +106,14 @@ class CryptokiProcess implements Cryptoki {
 
   stop(error: Error): void {
     this.#fail(error);
-    this.#child.kill('SIGKILL');
+    kill(this.#child);
   }
 
   async close(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     this.#fail(new SimsError('card/closed', 'the module was closed'));
     if (this.#child.connected) this.#child.send({ stop: true } satisfies HostRequest, () => undefined);
-    const killer = setTimeout(() => this.#child.kill('SIGKILL'), STOP_TIMEOUT_MS);
+    const killer = setTimeout(() => kill(this.#child), STOP_TIMEOUT_MS);
     this.#child.ref();
     await this.#exited;
     clearTimeout(killer);
@@ -158,11 +160,31 @@ class CryptokiProcess implements Cryptoki {
   }
 }
 
+/** Ends the process, and on systems that have groups everything that it started. */
+function kill(child: ChildProcess): void {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  try {
+    if (process.platform === 'win32') child.kill('SIGKILL');
+    else process.kill(-child.pid, 'SIGKILL');
+  } catch {
+    // It ended meanwhile.
+  }
+}
+
 /** The program beside this file: in the sources, in a build that keeps folders, or in one that joins files. */
 function hostPath(): string {
-  const names = import.meta.url.endsWith('.ts') ? ['./host.ts'] : ['./host.js', './cc/pkcs11/host.js'];
+  const names = import.meta.url.endsWith('.ts')
+    ? ['./host.ts']
+    : ['./host.js', './cc/pkcs11/host.js', '../cc/pkcs11/host.js'];
   const paths = names.map((name) => fileURLToPath(new URL(name, import.meta.url)));
-  return paths.find((path) => existsSync(path)) ?? paths[0]!;
+  const path = paths.find((each) => existsSync(each));
+  if (path === undefined) {
+    throw new SimsError(
+      'card/module-unusable',
+      `the program that PKCS #11 modules run in is not at ${paths.join(' or ')}; leave sims-protocol out of your bundle`,
+    );
+  }
+  return path;
 }
 
 function startError(problem: Exclude<HostStarted['problem'], 'none'>, module: string, detail: string): SimsError {
