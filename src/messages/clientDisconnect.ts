@@ -11,6 +11,7 @@ export interface ClientDisconnect {
   readonly dst?: Address;
   /** On the way from the relay: from whom. */
   readonly src?: Address;
+  /** Conversation id, epoch, number and nonce of the record, and an announcement where there is one. */
   readonly saData: Uint8Array;
   /** The sealed record. */
   readonly data: Uint8Array;

@@ -95,58 +95,72 @@ export interface BoxResponder {
   readonly parameters: BoxParameters;
 }
 
+/** Bytes of body 1. */
 export function encodeBody1(body: Body1): Uint8Array {
   return encodeBody(BODY_1, body);
 }
 
+/** Body 1 from its bytes. */
 export function decodeBody1(bytes: Uint8Array): Body1 {
   return decodeBody(BODY_1, bytes);
 }
 
+/** Bytes of the core of body 2. */
 export function encodeCore(core: Core): Uint8Array {
   return encodeBody(CORE, core);
 }
 
+/** The core of body 2 from its bytes. */
 export function decodeCore(bytes: Uint8Array): Core {
   return decodeBody(CORE, bytes);
 }
 
+/** Bytes of body 2. */
 export function encodeBody2(body: Body2): Uint8Array {
   return encodeBody(BODY_2, body);
 }
 
+/** Body 2 from its bytes. */
 export function decodeBody2(bytes: Uint8Array): Body2 {
   return decodeBody(BODY_2, bytes);
 }
 
+/** Bytes of body 3. */
 export function encodeBody3(body: Body3): Uint8Array {
   return encodeBody(BODY_3, body);
 }
 
+/** Body 3 from its bytes. */
 export function decodeBody3(bytes: Uint8Array): Body3 {
   return decodeBody(BODY_3, bytes);
 }
 
+/** Bytes of the plaintext of the box in body 3. */
 export function encodeBoxInitiator(box: BoxInitiator): Uint8Array {
   return encodeBody(BOX_INITIATOR, box);
 }
 
+/** The plaintext of the box in body 3 from its bytes. */
 export function decodeBoxInitiator(bytes: Uint8Array): BoxInitiator {
   return decodeBody(BOX_INITIATOR, bytes);
 }
 
+/** Bytes of body 4. */
 export function encodeBody4(body: Body4): Uint8Array {
   return encodeBody(BODY_4, body);
 }
 
+/** Body 4 from its bytes. */
 export function decodeBody4(bytes: Uint8Array): Body4 {
   return decodeBody(BODY_4, bytes);
 }
 
+/** Bytes of the plaintext of the box in body 4. */
 export function encodeBoxResponder(box: BoxResponder): Uint8Array {
   return encodeBody(BOX_RESPONDER, box);
 }
 
+/** The plaintext of the box in body 4 from its bytes. */
 export function decodeBoxResponder(bytes: Uint8Array): BoxResponder {
   return decodeBody(BOX_RESPONDER, bytes);
 }
