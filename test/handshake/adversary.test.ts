@@ -5,8 +5,9 @@ import type { ErrorCode } from '../../src/errors.ts';
 import type { ConversationContext } from '../../src/handshake/context.ts';
 import { contextBytes } from '../../src/handshake/context.ts';
 import { signedContent } from '../../src/handshake/signing.ts';
-import type { SendOutput } from '../../src/handshake/states.ts';
+import type { SendOutput, VerifyOutput } from '../../src/handshake/states.ts';
 import { absorb, startTranscript } from '../../src/handshake/transcript.ts';
+import { createCredentialVerifier } from '../../src/handshake/verification.ts';
 import { encodeCredential } from '../../src/messages/credential.ts';
 import * as bodies from '../../src/messages/handshakeBodies.ts';
 import * as parties from './parties.ts';
@@ -191,6 +192,23 @@ describe('a stranger', () => {
     const peer = new parties.Party('responder', { context: conversationContext(), self: bob, suites: [QUICK] });
     run({ own, peer });
     expectError(peer, 'handshake/identity-mismatch');
+  });
+
+  it('is refused by the machines too, should a verifier forget whom to expect', () => {
+    const forgetful = createCredentialVerifier({ provider });
+    const host = { verifyCredential: (request: VerifyOutput) => forgetful({ ...request, expected: {} }) };
+    const { own, last } = until(1);
+    Object.assign(own.host, host);
+    own.message(forgePhase2(own, last, mallory));
+    expectError(own, 'handshake/identity-mismatch');
+    const context = conversationContext();
+    const asker = new parties.Party('initiator', { context, self: mallory, suites: [QUICK] });
+    const peer = new parties.Party('responder', { context, self: bob, suites: [QUICK], host });
+    run({ own: asker, peer });
+    expectError(peer, 'handshake/identity-mismatch');
+    const client = new parties.Party('initiator', { context: hopContext(mallory.relayIdentity), self: alice, host });
+    run({ own: client, peer: pair('hop').peer });
+    expectError(client, 'handshake/identity-mismatch');
   });
 
   it('cannot open a handshake with the right credential and no key to it', () => {

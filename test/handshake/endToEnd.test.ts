@@ -1,4 +1,4 @@
-import { createHash, hkdfSync } from 'node:crypto';
+import { createDecipheriv, createHash, hkdfSync } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { rsa4096 } from '../../src/crypto/kem/rsa.ts';
 import type { KemKeyPair } from '../../src/crypto/provider.ts';
@@ -7,7 +7,15 @@ import type { Plane } from '../../src/handshake/context.ts';
 import { contextBytes } from '../../src/handshake/context.ts';
 import { addressBytes } from '../../src/messages/address.ts';
 import { encodeCredential } from '../../src/messages/credential.ts';
-import { decodeBody1, decodeBody2, decodeBody3, decodeCore } from '../../src/messages/handshakeBodies.ts';
+import {
+  decodeBody1,
+  decodeBody2,
+  decodeBody3,
+  decodeBody4,
+  decodeBoxInitiator,
+  decodeBoxResponder,
+  decodeCore,
+} from '../../src/messages/handshakeBodies.ts';
 import * as parties from './parties.ts';
 
 const { alice, bob, pair, relay, run } = parties;
@@ -178,4 +186,49 @@ describe('bytes of the specification', () => {
       expect(established.secrets.responder).toEqual(expand('secret R', length));
     },
   );
+
+  it('boxes of the AEADs have a nonce of zeros, the transcript as associated data, and the fields of section 4', () => {
+    const both = pair('hop', ['ECDHE_WITH_AES_256_GCM_SHA384']);
+    const boxes: [key: Uint8Array, tr: Uint8Array][] = [];
+    for (const party of [both.own, both.peer]) {
+      const { suites } = party.context;
+      const spied = suites.map((suite) => ({
+        ...suite,
+        cipher: {
+          ...suite.cipher,
+          seal: (...given: Parameters<typeof suite.cipher.seal>) => {
+            boxes.push([given[0].slice(), given[2]]);
+            return suite.cipher.seal(...given);
+          },
+        },
+      }));
+      Object.assign(party, { context: { ...party.context, suites: spied } });
+    }
+    const sent = run(both);
+    const opened = [decodeBody3(sent[2]!.body).box, decodeBody4(sent[3]!.body).box].map((box, index) => {
+      const [key, transcript] = boxes[index]!;
+      const decipher = createDecipheriv('aes-256-gcm', key, new Uint8Array(12));
+      decipher.setAAD(transcript).setAuthTag(box.subarray(-16));
+      return new Uint8Array(Buffer.concat([decipher.update(box.subarray(0, -16)), decipher.final()]));
+    });
+    expect(Buffer.from(boxes[1]![1])).toEqual(Buffer.from(both.own.established.finalTranscriptHash));
+    expect(decodeBoxInitiator(opened[0]!)).toMatchObject({ credential: encodeCredential(alice.credential) });
+    expect(decodeBoxInitiator(opened[0]!).parameters).toEqual(
+      new Map<number, unknown>([
+        [0, alice.device],
+        [1, 'open'],
+      ]),
+    );
+    expect(decodeBoxResponder(opened[1]!)).toEqual({ name: 'name of responder', parameters: new Map([[0, 'open']]) });
+  });
+
+  it('boxes of Fernet carry the randomness of their side as IV', () => {
+    const both = pair('conversation', ['ECDHE_WITH_AES_128_CBC_SHA256']);
+    const sent = run(both);
+    const accept = both.peer.inputs.find(({ type }) => type === 'accept');
+    expect(decodeBody3(sent[2]!.body).box.subarray(9, 25)).toEqual(both.own.start.boxRandomness);
+    expect({ boxRandomness: decodeBody4(sent[3]!.body).box.subarray(9, 25) }).toEqual({
+      boxRandomness: (accept as { boxRandomness: Uint8Array }).boxRandomness,
+    });
+  });
 });
