@@ -5,7 +5,7 @@
  */
 import { equal, wipe } from '../bytes.ts';
 import { SimsError } from '../errors.ts';
-import { context, contextConstructed, DerReader, enterWhole, TAG } from './certificateDer.ts';
+import { context, contextConstructed, type DerReader, enterWhole, TAG } from './certificateDer.ts';
 import { derFromBer } from './pkcs12Ber.ts';
 import { checkMac, decrypt } from './pkcs12Crypto.ts';
 import type { Signer, SigningAlgorithm } from './signer.ts';

@@ -315,19 +315,14 @@ describe('cards coming and going', () => {
     const script = scriptCard(rui);
     const card = await openCard(options(script, { pollIntervalMs: 5 }));
     const events: SignerEvent[] = [];
-    const happened = (count: number): Promise<void> =>
-      expect
-        .poll(() => events.length, { interval: 5 })
-        .toBe(count)
-        .then(() => undefined);
     const stop = card.subscribe((event) => events.push(event));
     script.isPresent = false;
-    await happened(1);
+    await expect.poll(() => events.length, { interval: 5 }).toBe(1);
     script.serialNumber = 'another';
     script.isPresent = true;
     await new Promise((resolve) => setTimeout(resolve, 30));
     script.serialNumber = '0001';
-    await happened(2);
+    await expect.poll(() => events.length, { interval: 5 }).toBe(2);
     expect(events.map(({ type }) => type)).toEqual(['removed', 'inserted']);
     stop();
     const { length } = script.calls;

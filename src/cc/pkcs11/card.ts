@@ -5,24 +5,17 @@
  */
 import { SimsError } from '../../errors.ts';
 import { abortError, chooseAlgorithm, type Signer, type SignerEvent, type SignerSignature } from '../signer.ts';
-import { chainFrom } from '../signerCertificate.ts';
 import { isSignatureOf } from '../signerKey.ts';
-import type { Cryptoki, Handle, StartCryptoki } from './cryptoki.ts';
+import type { Cryptoki, StartCryptoki } from './cryptoki.ts';
 import { Device } from './device.ts';
-import { login, type LoginQuestions } from './login.ts';
+import { findCard, inSession, orRemoved, type FindOptions, type FoundCard } from './find.ts';
+import { login } from './login.ts';
 import { valueOf } from './meanings.ts';
 import { findModule, type ModuleOptions } from './modules.ts';
 import { startCryptokiProcess } from './process.ts';
 import type { CardProfile } from './profiles.ts';
-import { chooseCertificate, findKey, mechanismOf, supportedAlgorithms } from './select.ts';
-import {
-  isSameToken,
-  readCertificates,
-  readTokens,
-  type PlacedToken,
-  type Token,
-  type TokenCertificate,
-} from './tokens.ts';
+import { chooseCertificate, findKey, mechanismOf } from './select.ts';
+import { isSameToken, readCertificates, readTokens, type Token, type TokenCertificate } from './tokens.ts';
 import { watch } from './watch.ts';
 
 /** How the module is reached. */
@@ -34,11 +27,7 @@ export interface CardModuleOptions extends ModuleOptions {
 }
 
 /** Which card, and whom to ask. */
-export interface OpenCardOptions extends CardModuleOptions, LoginQuestions {
-  /** Label or serial number of the token; needed where several fit. */
-  readonly token?: string;
-  /** Label of the certificate; needed where a token holds several that fit. */
-  readonly certificate?: string;
+export interface OpenCardOptions extends CardModuleOptions, FindOptions {
   /** Limit for opening and for each signature, the time of a person at a PIN dialog included; default 120,000. */
   readonly timeoutMs?: number;
   /** Between two looks for the card while somebody listens; default 1,000. */
@@ -137,13 +126,6 @@ export async function openCard(options: OpenCardOptions = {}): Promise<Card> {
     await device.close();
     throw error;
   }
-}
-
-interface FoundCard {
-  readonly token: Token;
-  readonly leaf: TokenCertificate;
-  readonly chain: readonly Uint8Array[];
-  readonly algorithms: Signer['algorithms'];
 }
 
 class TokenCard implements Card {
@@ -256,126 +238,12 @@ async function tokensOf(device: Device, profile: CardProfile): Promise<Token[]> 
   return placed.map(({ token }) => token);
 }
 
-async function findCard(
-  cryptoki: Cryptoki,
-  profile: CardProfile,
-  options: OpenCardOptions,
-  signal: AbortSignal,
-): Promise<FoundCard> {
-  const wanted = options.token;
-  const all = await readTokens(cryptoki, profile);
-  const fitting = all.filter(
-    ({ token }) => wanted === undefined || token.label === wanted || token.serialNumber === wanted,
-  );
-  if (fitting.length === 0) throw noCard(all, wanted);
-  const found: FoundCard[] = [];
-  let failure: unknown;
-  for (const placed of fitting) {
-    try {
-      const card = await orRemoved(cryptoki, profile, placed.token, 'card/no-card', () =>
-        readCard(cryptoki, placed, profile, options, signal),
-      );
-      if (card !== undefined) found.push(card);
-    } catch (error) {
-      // One token that fails does not hide another that fits.
-      if (cryptoki.isStopped || signal.aborted) throw error;
-      failure ??= error;
-    }
-  }
-  if (found.length === 0 && failure !== undefined) throw failure;
-  const [first, ...others] = found;
-  if (first === undefined) {
-    throw new SimsError(
-      'card/no-certificate',
-      `no certificate for logging in was found on ${fitting.map(({ token }) => JSON.stringify(token.label)).join(', ')}`,
-    );
-  }
-  if (others.length === 0) return first;
-  const names = found.map(({ token }) => `${JSON.stringify(token.label)} (${token.serialNumber})`).join(', ');
-  throw new SimsError(
-    'card/no-certificate',
-    `${found.length} cards fit, say which by label or serial number: ${names}`,
-  );
-}
-
-async function readCard(
-  cryptoki: Cryptoki,
-  { slot, token }: PlacedToken,
-  profile: CardProfile,
-  options: OpenCardOptions,
-  signal: AbortSignal,
-): Promise<FoundCard | undefined> {
-  return inSession(cryptoki, slot, profile, async (session) => {
-    // A contactless card shows nothing before it was given its access number.
-    if (profile.login === 'can') await login(cryptoki, session, token, profile, options, signal);
-    let certificates = await readCertificates(cryptoki, session, profile);
-    if (certificates.length === 0 && profile.login === 'pin' && options.pin !== undefined) {
-      // Some tokens hide even certificates before the PIN.
-      await login(cryptoki, session, token, profile, options, signal);
-      certificates = await readCertificates(cryptoki, session, profile);
-    }
-    const leaf = chooseCertificate(certificates, profile, options.certificate);
-    if (leaf === undefined || leaf.certificate.keyKind === undefined) return undefined;
-    const mechanisms = valueOf(await cryptoki.call('C_GetMechanismList', slot), profile);
-    const algorithms = supportedAlgorithms(leaf.certificate.keyKind, mechanisms);
-    if (algorithms.length === 0) {
-      throw new SimsError('card/mechanism', `the token has no mechanism for its ${leaf.certificate.keyKind} key`);
-    }
-    const others = certificates.map(({ certificate }) => certificate);
-    return { token, leaf, chain: chainFrom(leaf.certificate, others).map(({ der }) => der), algorithms };
-  });
-}
-
-async function inSession<Value>(
-  cryptoki: Cryptoki,
-  slot: Handle,
-  profile: CardProfile,
-  work: (session: Handle) => Promise<Value>,
-): Promise<Value> {
-  const session = valueOf(await cryptoki.call('C_OpenSession', slot), profile);
-  try {
-    return await work(session);
-  } finally {
-    // Ends the login too; the session may be gone with its card, or the module with its process.
-    if (!cryptoki.isStopped) await cryptoki.call('C_CloseSession', session).catch(() => undefined);
-  }
-}
-
-/** "No card" also comes as PIN_LOCKED and as failures of the device: look before anybody is told so. */
-async function orRemoved<Value>(
-  cryptoki: Cryptoki,
-  profile: CardProfile,
-  token: Token,
-  code: 'card/removed' | 'card/no-card',
-  work: () => Promise<Value>,
-): Promise<Value> {
-  try {
-    return await work();
-  } catch (error) {
-    const isDoubtful = error instanceof SimsError && DOUBTFUL.includes(error.code);
-    if (!isDoubtful || cryptoki.isStopped) throw error;
-    const tokens = await readTokens(cryptoki, profile).catch(() => []);
-    if (tokens.some((placed) => isSameToken(placed.token, token))) throw error;
-    throw new SimsError(code, 'the card was taken out of its reader', { cause: error });
-  }
-}
-
-const DOUBTFUL: readonly string[] = ['card/pin-locked', 'card/device', 'card/no-card', 'card/removed'];
-
 function chosenOrNone(certificates: readonly TokenCertificate[], profile: CardProfile): TokenCertificate | undefined {
   try {
     return chooseCertificate(certificates, profile, undefined);
   } catch {
     return undefined;
   }
-}
-
-function noCard(all: readonly PlacedToken[], wanted: string | undefined): SimsError {
-  if (wanted === undefined || all.length === 0) {
-    return new SimsError('card/no-card', 'no reader holds a card; put one in, and see that its reader is connected');
-  }
-  const there = all.map(({ token }) => JSON.stringify(token.label)).join(', ');
-  return new SimsError('card/no-card', `no token is called ${JSON.stringify(wanted)}; there are ${there}`);
 }
 
 async function digest(hash: string, bytes: Uint8Array): Promise<Uint8Array> {

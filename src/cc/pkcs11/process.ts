@@ -144,7 +144,7 @@ class CryptokiProcess implements Cryptoki {
     const all = [...this.#waiting.values()];
     this.#waiting.clear();
     this.#keepAlive();
-    for (const { reject } of all) reject(error);
+    for (const each of all) each.reject(error);
   }
 
   /** Only a call under way keeps the application's process alive. */
