@@ -91,5 +91,6 @@ const update: Schema<ListUpdate> = v.object({
 export const listSchema: Schema<List> = v.lazy((input): Schema<List> => (isUpdate(input) ? update : request));
 
 function isUpdate(input: unknown): boolean {
-  return typeof input === 'object' && input !== null && ('complete' in input || 'data' in input);
+  if (typeof input !== 'object' || input === null) return false;
+  return ('complete' in input && input.complete !== undefined) || ('data' in input && input.data !== undefined);
 }

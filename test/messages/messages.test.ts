@@ -395,6 +395,15 @@ describe('decodeMessage', () => {
 });
 
 describe('encodeMessage', () => {
+  it('takes undefined for a field that the other form of a type has', () => {
+    for (const encoding of ENCODINGS) {
+      const request = encodeMessage({ type: 'list', id: ID, complete: undefined, data: undefined }, encoding);
+      expect(decodeMessage(request).message).toEqual({ type: 'list', id: ID });
+      const ack = encodeMessage({ type: 'ack', msgId: ID, dst: undefined, saData: undefined }, encoding);
+      expect(decodeMessage(ack).message).toEqual({ type: 'ack', msgId: ID });
+    }
+  });
+
   const refused: readonly (readonly [string, unknown, ErrorCode])[] = [
     ['no type', {}, 'messages/invalid-message'],
     ['an unknown type', { type: 'prekeys' }, 'messages/invalid-message'],
