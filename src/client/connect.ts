@@ -1,0 +1,241 @@
+/**
+ * From an address of a relay to a client: the one function that most applications need.
+ *
+ * @packageDocumentation
+ */
+import type { AsyncKem, CryptoProvider } from '../crypto/provider.ts';
+import { createRsaPool } from '../crypto/rsaPool.ts';
+import type { Suite, SuiteName } from '../crypto/suite.ts';
+import { SimsError } from '../errors.ts';
+import type { VerifyCertificate, VerifyRelay } from '../handshake/index.ts';
+import { DEVICE_BYTES } from '../messages/address.ts';
+import { MAX_NAME_BYTES } from '../messages/schema.ts';
+import type { Encoding } from '../messages/wire.ts';
+import type { ConversationOptions } from '../session/state.ts';
+import type { Store } from '../session/store.ts';
+import type { Transport } from '../transport/transport.ts';
+import { utf8 } from '../bytes.ts';
+import { ClientControl, type AcceptPolicy, type Client } from './client.ts';
+import { systemClock, type Clock } from './clock.ts';
+import { serverNameOf } from './hop.ts';
+import { addressOf, anonymousIdentity, keyIdentity, type OwnIdentity } from './identity.ts';
+import { rememberedRelay, rememberRelay, storedConversations, storedIdentity, StoreKeeper } from './storedState.ts';
+
+/** Where the relay is: a URL, a transport that is connected already, or what makes one for each connection. */
+export type RelayTarget = string | Transport | ((signal: AbortSignal) => Promise<Transport>);
+
+/** Options of {@link Connect}; each has a default. */
+export interface ConnectOptions {
+  /** What this client calls itself, at most 128 bytes; default empty. */
+  readonly name?: string;
+  /** Suites to offer the relay, in the order of preference; default all but RSA. */
+  readonly suites?: readonly SuiteName[];
+  /** Suites of conversations, offered and accepted; default: offered all but RSA, accepted all. */
+  readonly peerSuites?: readonly SuiteName[];
+  /** The relay's fingerprint, `sha256:` and 64 hexadecimal digits. Default: the remembered one, else trust at first use. */
+  readonly pin?: string;
+  /** Who to be. Default: the store's kept key, or a key that lives as long as the client. */
+  readonly identity?: OwnIdentity;
+  /** Where to keep key, trusted relays and conversations; default nowhere. One client at a time. */
+  readonly store?: Store;
+  /** What to do with conversations that peers open; default `ask`. */
+  readonly accept?: AcceptPolicy;
+  /** Encoding on the wire; default `cbor`. */
+  readonly encoding?: Encoding;
+  /** The label to work at, in canonical text; default the relay's choice. */
+  readonly label?: string;
+  /** Whether to connect again when the connection is lost; default true, false for a transport that is given. */
+  readonly reconnect?: boolean;
+  /** The relay's name, where the target is not a URL; default empty. */
+  readonly serverName?: string;
+  /** Aborts connecting; afterwards without effect. */
+  readonly signal?: AbortSignal;
+  /** Bounds and delays of conversations. */
+  readonly conversation?: Partial<ConversationOptions>;
+  /** Verifies certificates of people; without it they are refused. */
+  readonly verifyCertificate?: VerifyCertificate;
+  /** Verifies the relay's certificate; without it its key is pinned, remembered or trusted at first use. */
+  readonly verifyRelay?: VerifyRelay;
+}
+
+/** What the platform gives: cryptography, the way to a URL, and time. */
+export interface ClientEnvironment {
+  readonly provider: CryptoProvider;
+  /** Every suite that can be used, in the order of preference. Those that are offered only when asked for come in `optional`. */
+  readonly suites: readonly Suite[];
+  readonly optionalSuites?: readonly Suite[];
+  readonly dial: (url: string, options: { readonly signal: AbortSignal }) => Promise<Transport>;
+  /** Default {@link systemClock}. */
+  readonly clock?: Clock;
+}
+
+/** Connects to a relay. See {@link createConnect}. */
+export type Connect = (target: RelayTarget, options?: ConnectOptions) => Promise<Client>;
+
+/**
+ * The `connect` of an environment. It resolves when the relay is authenticated and has sent its list. It throws
+ * `client/invalid-argument`, `client/aborted`, `client/relay-refused`, `client/relay-changed`, `client/connection-lost`,
+ * `store/*`, `transport/*` and the handshake's errors; nothing is left open then.
+ */
+export function createConnect(environment: ClientEnvironment): Connect {
+  return (target, options = {}) => connectWith(environment, target, options);
+}
+
+async function connectWith(
+  environment: ClientEnvironment,
+  target: RelayTarget,
+  options: ConnectOptions,
+): Promise<Client> {
+  const { provider, clock = systemClock } = environment;
+  const { store, signal } = options;
+  if (signal?.aborted === true) throw new SimsError('client/aborted', 'aborted by its signal', { cause: signal.reason });
+  const name = checkedName(options.name ?? '');
+  const suites = [...environment.suites, ...(environment.optionalSuites ?? [])];
+  const usual = environment.suites.map((suite) => suite.name);
+  const hopSuites = checkedSuites(options.suites ?? usual, suites);
+  const peerSuites = checkedSuites(options.peerSuites ?? usual, suites);
+  const acceptSuites = options.peerSuites ?? suites.map((suite) => suite.name);
+  const { dial, place, serverName } = wayTo(target, options, environment);
+  const unlock = await store?.lock();
+  const cleanUp: (() => unknown)[] = [];
+  if (unlock !== undefined) cleanUp.push(unlock);
+  try {
+    const kept = store === undefined ? undefined : await storedIdentity(store, provider);
+    const identity = options.identity ?? ownIdentity(kept, provider);
+    const device = kept?.device ?? provider.random(DEVICE_BYTES);
+    const remembered = store === undefined ? undefined : await rememberedRelay(store, place);
+    const pinned = options.pin === undefined ? undefined : parseFingerprint(options.pin);
+    const relayIdentity = pinned ?? remembered;
+    const rsaPool = poolOf(options.peerSuites, suites);
+    if (rsaPool !== undefined) cleanUp.push(() => rsaPool.close());
+    const keepers = new Map<string, StoreKeeper>();
+    const client = new ClientControl({
+      provider,
+      suites,
+      clock,
+      identity,
+      address: addressOf(identity, device),
+      device,
+      name,
+      hopSuites,
+      peerSuites,
+      acceptSuites,
+      encoding: options.encoding ?? 'cbor',
+      serverName,
+      accept: options.accept ?? 'ask',
+      dial,
+      reconnect: options.reconnect ?? (typeof target !== 'object'),
+      endsConversations: store === undefined,
+      relayTrust: pinned !== undefined ? 'pinned' : remembered !== undefined ? 'remembered' : 'first-use',
+      ...(rsaPool === undefined ? {} : { rsaPool }),
+      ...(relayIdentity === undefined ? {} : { relayIdentity }),
+      ...(options.label === undefined ? {} : { label: options.label }),
+      ...(options.conversation === undefined ? {} : { conversation: options.conversation }),
+      ...(options.verifyCertificate === undefined ? {} : { verifyCertificate: options.verifyCertificate }),
+      ...(options.verifyRelay === undefined ? {} : { verifyRelay: options.verifyRelay }),
+      ...(store === undefined
+        ? {}
+        : {
+            keeperOf: (state, who) => {
+              const key = keeperKey(state.conversationId);
+              const keeper = keepers.get(key) ?? new StoreKeeper(store, state, who);
+              keepers.set(key, keeper);
+              return keeper;
+            },
+            forget: (state) => {
+              const key = keeperKey(state.conversationId);
+              keepers.get(key)?.forget().catch(() => {});
+              keepers.delete(key);
+            },
+          }),
+      cleanUp: async () => {
+        for (const step of cleanUp.splice(0).toReversed()) await step();
+      },
+    });
+    if (store !== undefined) {
+      for (const { state, identity: who, keeper } of await storedConversations(store, suites)) {
+        keepers.set(keeperKey(state.conversationId), keeper);
+        client.resume(state, who);
+      }
+    }
+    await client.start(signal);
+    if (store !== undefined && relayIdentity === undefined) await rememberRelay(store, place, client.relayIdentity);
+    return client;
+  } catch (error) {
+    for (const step of cleanUp.splice(0).toReversed()) await step();
+    throw error;
+  }
+}
+
+function ownIdentity(
+  kept: Awaited<ReturnType<typeof storedIdentity>> | undefined,
+  provider: CryptoProvider,
+): OwnIdentity {
+  return kept === undefined ? anonymousIdentity(provider) : keyIdentity(provider, kept.keyPair);
+}
+
+function keeperKey(conversationId: Uint8Array): string {
+  return conversationId.join();
+}
+
+function wayTo(
+  target: RelayTarget,
+  options: ConnectOptions,
+  environment: ClientEnvironment,
+): { readonly dial: (signal: AbortSignal) => Promise<Transport>; readonly place: string; readonly serverName: string } {
+  if (typeof target === 'string') {
+    const dial = (signal: AbortSignal): Promise<Transport> => environment.dial(target, { signal });
+    const serverName = options.serverName ?? serverNameOf(target);
+    return { dial, place: placeOf(target), serverName };
+  }
+  const serverName = options.serverName ?? '';
+  if (typeof target === 'function') return { dial: target, place: serverName, serverName };
+  let used = false;
+  const dial = (): Promise<Transport> => {
+    if (used) return Promise.reject(new SimsError('client/connection-lost', 'the transport that was given has ended'));
+    used = true;
+    return Promise.resolve(target);
+  };
+  return { dial, place: serverName, serverName };
+}
+
+/** Host and port: one relay may listen in several ways. */
+function placeOf(url: string): string {
+  return new URL(url.replace(/^tcp:/u, 'ws:')).host;
+}
+
+function poolOf(chosen: readonly SuiteName[] | undefined, suites: readonly Suite[]): ReturnType<typeof createRsaPool> | undefined {
+  const rsa = suites.find((suite) => suite.kem.name === 'RSA-4096');
+  if (rsa === undefined || chosen?.includes(rsa.name) !== true) return undefined;
+  const kem = rsa.kem as AsyncKem;
+  return createRsaPool({ generate: () => kem.generateKeyPair(), size: 1 });
+}
+
+function checkedName(name: string): string {
+  const length = utf8(name).length;
+  if (length > MAX_NAME_BYTES) {
+    throw new SimsError('client/invalid-argument', `a name of ${length} bytes, at most ${MAX_NAME_BYTES}`);
+  }
+  return name;
+}
+
+function checkedSuites(names: readonly SuiteName[], suites: readonly Suite[]): readonly SuiteName[] {
+  const unknown = names.find((name) => !suites.some((suite) => suite.name === name));
+  if (unknown !== undefined) throw new SimsError('client/invalid-argument', `no suite ${unknown} here`);
+  if (names.length === 0) throw new SimsError('client/invalid-argument', 'no suites');
+  return names;
+}
+
+/**
+ * The bytes of a fingerprint.
+ *
+ * @throws `client/invalid-argument` unless it is `sha256:` and 64 hexadecimal digits
+ */
+export function parseFingerprint(text: string): Uint8Array {
+  const digits = /^sha256:([0-9a-f]{64})$/iu.exec(text)?.[1];
+  if (digits === undefined) {
+    throw new SimsError('client/invalid-argument', 'a fingerprint is sha256: and 64 hexadecimal digits');
+  }
+  return Uint8Array.from({ length: 32 }, (_, index) => Number.parseInt(digits.slice(index * 2, index * 2 + 2), 16));
+}
+

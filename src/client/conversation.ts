@@ -1,0 +1,494 @@
+/**
+ * A conversation as an application sees it: send, read, close.
+ *
+ * @packageDocumentation
+ */
+import { fromUtf8, utf8 } from '../bytes.ts';
+import { decodeCbor, encodeCbor } from '../codec/cbor.ts';
+import { isWellFormed } from '../codec/value.ts';
+import type { SuiteName } from '../crypto/suite.ts';
+import { SimsError, type ErrorCode } from '../errors.ts';
+import { messageIdFromBytes, type Address, type MessageId } from '../messages/address.ts';
+import type { ConversationInput, ConversationOutput, RecordMessage } from '../session/conversation.ts';
+import type { Evidence } from '../session/receiving.ts';
+import type { CloseReason, Consistency, ConversationState, InboxEntry } from '../session/state.ts';
+import type { Clock } from './clock.ts';
+import { Emitter, type Events } from './emitter.ts';
+import { Inbox } from './inbox.ts';
+import type { PeerIdentity } from './peers.ts';
+import { OpenReceipt, type DeliveryState, type Receipt } from './receipt.ts';
+import type { SessionActor } from './sessionActor.ts';
+
+/** Longest text or encoded data of one message, in bytes. */
+export const MAX_CONTENT_BYTES = 524_288;
+
+/** A message that came. */
+export interface ReceivedMessage {
+  readonly id: MessageId;
+  /** Number in the peer's history, from 1. */
+  readonly number: number;
+  readonly kind: 'text' | 'data';
+  /** The text; empty for data. Not cleaned: strip control characters before a terminal sees them. */
+  readonly text: string;
+  /** The application's data; `undefined` for text. */
+  readonly data: unknown;
+  /** How many of this side's messages the peer had received when it wrote this. */
+  readonly inSightOf: number;
+  /** Milliseconds since 1970, by this side's clock. */
+  readonly receivedAtMs: number;
+}
+
+/** What to send: text, or data that CBOR can hold (numbers below 2^53, texts, bytes, booleans, null, arrays, maps). */
+export type Content = string | { readonly data: unknown };
+
+/** Options of {@link Conversation.send}. */
+export interface SendOptions {
+  /** Aborts the wait for a place in the window; afterwards without effect. */
+  readonly signal?: AbortSignal;
+  /** Gives the message up when it is not delivered within this time; by default never. */
+  readonly expiresInMs?: number;
+}
+
+/**
+ * How a conversation ended. `gone`: the peer's session at the relay ended for good. `suspended`: its client closed, and
+ * the store keeps it for the next one.
+ */
+export interface ConversationEnd {
+  readonly by: 'own' | 'peer' | 'fault';
+  readonly reason: CloseReason | 'gone' | 'rejected' | 'inconsistent' | 'failed' | 'suspended';
+}
+
+/** Events of a conversation. */
+export interface ConversationEvents {
+  /** A message of this side moved on. */
+  readonly state: { readonly id: MessageId; readonly state: DeliveryState; readonly reason?: string };
+  /** The histories agree, have a gap, or do not agree; then with evidence, and the conversation has ended. */
+  readonly consistency: { readonly consistency: Consistency; readonly evidence?: Evidence };
+  /** A newer handshake replaced the keys. */
+  readonly replaced: { readonly suite: SuiteName };
+  /** A record came that was not accepted. Harmless repeats among them. */
+  readonly dropped: { readonly code: ErrorCode; readonly detail: string };
+  readonly closed: ConversationEnd;
+}
+
+/**
+ * One conversation with one peer. Read it with `for await (const message of conversation)`, by one reader: it ends when
+ * the conversation has ended and everything was read. A message counts as taken when the reader asks for the next.
+ */
+export interface Conversation extends AsyncIterable<ReceivedMessage>, AsyncDisposable, Events<ConversationEvents> {
+  readonly peer: Address;
+  /** `offered`: a peer asks, and waits for {@link Conversation.accept}. */
+  readonly status: 'offered' | 'opening' | 'open' | 'closed';
+  /** Who opened it. */
+  readonly initiatedBy: 'own' | 'peer';
+  /** What the relay calls the peer; its word alone. */
+  readonly relayedName: string;
+  /** Who the peer is. @throws `client/not-open` before the handshake */
+  readonly identity: PeerIdentity;
+  /** @throws `client/not-open` before the handshake */
+  readonly suite: SuiteName;
+  /** Sixty digits to compare by another channel. @throws `client/not-open` before the handshake */
+  readonly safetyNumber: string;
+  /** Whether the peer has answered: from then on it surely holds the keys. */
+  readonly confirmed: boolean;
+  readonly consistency: Consistency;
+  /** Resolves when the conversation has ended. */
+  readonly closed: Promise<ConversationEnd>;
+  /**
+   * Accepts an offered conversation; resolves when it is open, at once when it was.
+   *
+   * @throws the handshake's error
+   */
+  accept(): Promise<this>;
+  /** Declines an offered conversation. Without effect on any other. */
+  reject(): void;
+  /**
+   * Sends a message, in the order of the calls. Resolves when its state is stored and it is on its way, which may wait
+   * for a place in the window of unacknowledged messages.
+   *
+   * @throws `client/text-too-long`, `codec/lone-surrogate`, `client/aborted`, `client/conversation-closed`, `store/failed`
+   */
+  send(content: Content, options?: SendOptions): Promise<Receipt>;
+  /** Renews the sending keys with the next message. */
+  rekey(): Promise<void>;
+  /** Ends the conversation; resolves when the peer has acknowledged that, or after 5 s. */
+  close(): Promise<void>;
+}
+
+/** What a conversation needs of its client. */
+export interface ConversationHost {
+  readonly clock: Clock;
+  readonly random: (length: number) => Uint8Array;
+  send(message: RecordMessage): void;
+  /** The session that a message's acknowledgement by the relay is for. */
+  track(id: MessageId, actor: SessionActor | undefined): void;
+  /** Stored state of an ended session may go. */
+  forget(state: ConversationState): void;
+  ended(conversation: ConversationControl): void;
+}
+
+/** What a handshake made. */
+export interface Session {
+  readonly actor: SessionActor;
+  readonly identity: PeerIdentity;
+  readonly safetyNumber: string;
+  readonly initiatedBy: 'own' | 'peer';
+}
+
+interface Outgoing {
+  readonly content: Uint8Array;
+  readonly kind: 'text' | 'data';
+  readonly options: SendOptions;
+  readonly resolve: (receipt: Receipt) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Unread messages beyond which further records are left to be repeated. */
+const MAX_UNREAD = 1_000;
+/** Unacknowledged content beyond which further messages wait. */
+const MAX_OUTSTANDING_BYTES = 8 * 1_048_576;
+/** Unacknowledged messages beyond which further messages wait; below the session's own window. */
+const MAX_OUTSTANDING = 200;
+
+/** The conversation with its client's handles on it. */
+export class ConversationControl implements Conversation {
+  readonly peer: Address;
+  readonly initiatedBy: 'own' | 'peer';
+  readonly relayedName: string;
+  readonly closed: Promise<ConversationEnd>;
+  /** Set by the client on an offered conversation. */
+  answer: { readonly accept: () => Promise<void>; readonly reject: () => void } | undefined;
+  readonly #host: ConversationHost;
+  readonly #events = new Emitter<ConversationEvents>();
+  readonly #sessions: Session[] = [];
+  readonly #receipts = new Map<MessageId, { readonly receipt: OpenReceipt; readonly bytes: number }>();
+  readonly #inbox: Inbox<{ readonly entry: InboxEntry; readonly actor: SessionActor }>;
+  readonly #waiting: Outgoing[] = [];
+  #outstandingBytes = 0;
+  #isPumping = false;
+  #status: Conversation['status'];
+  #confirmed = false;
+  #consistency: Consistency = 'consistent';
+  #resolveClosed!: (end: ConversationEnd) => void;
+
+  constructor(
+    host: ConversationHost,
+    peer: { readonly address: Address; readonly name: string },
+    initiatedBy: 'own' | 'peer',
+  ) {
+    this.#host = host;
+    this.peer = peer.address;
+    this.relayedName = peer.name;
+    this.initiatedBy = initiatedBy;
+    this.#status = initiatedBy === 'own' ? 'opening' : 'offered';
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve;
+    });
+    this.#inbox = new Inbox(({ entry, actor }) => {
+      actor.offer({ type: 'taken', m: entry.m });
+    });
+  }
+
+  get status(): Conversation['status'] {
+    return this.#status;
+  }
+
+  get confirmed(): boolean {
+    return this.#confirmed;
+  }
+
+  get consistency(): Consistency {
+    return this.#consistency;
+  }
+
+  get identity(): PeerIdentity {
+    return this.#current().identity;
+  }
+
+  get suite(): SuiteName {
+    return this.#current().actor.state.suite;
+  }
+
+  get safetyNumber(): string {
+    return this.#current().safetyNumber;
+  }
+
+  on<Type extends keyof ConversationEvents>(
+    type: Type,
+    listener: (event: ConversationEvents[Type]) => void,
+  ): () => void {
+    return this.#events.on(type, listener);
+  }
+
+  async accept(): Promise<this> {
+    if (this.#status === 'closed') throw closedError();
+    if (this.#status !== 'open') await this.answer?.accept();
+    return this;
+  }
+
+  reject(): void {
+    if (this.#status === 'offered') this.answer?.reject();
+  }
+
+  send(content: Content, options: SendOptions = {}): Promise<Receipt> {
+    return new Promise((resolve, reject) => {
+      const kind = typeof content === 'string' ? 'text' : 'data';
+      const bytes = typeof content === 'string' ? encodeText(content) : encodeCbor(content.data);
+      if (bytes.length > MAX_CONTENT_BYTES) {
+        throw new SimsError('client/text-too-long', `${bytes.length} bytes, at most ${MAX_CONTENT_BYTES}`);
+      }
+      if (this.#status === 'closed') throw closedError();
+      const { signal } = options;
+      if (signal?.aborted === true) throw abortedError(signal);
+      const outgoing: Outgoing = { content: bytes, kind, options, resolve, reject };
+      this.#waiting.push(outgoing);
+      signal?.addEventListener(
+        'abort',
+        () => {
+          const index = this.#waiting.indexOf(outgoing);
+          if (index < 0) return;
+          this.#waiting.splice(index, 1);
+          reject(abortedError(signal));
+        },
+        { once: true },
+      );
+      void this.#pump();
+    });
+  }
+
+  async rekey(): Promise<void> {
+    await this.#current().actor.submit({ type: 'rekey' });
+  }
+
+  async close(): Promise<void> {
+    if (this.#status === 'offered') this.reject();
+    await this.closeAs('closed');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<ReceivedMessage> {
+    for await (const { entry } of this.#inbox) yield received(entry);
+  }
+
+  /** Ends every session with a reason for the peer. */
+  async closeAs(reason: CloseReason): Promise<void> {
+    if (this.#status === 'closed') return;
+    const live = this.#sessions.filter(({ actor }) => actor.takes('close'));
+    if (live.length === 0) {
+      this.end({ by: 'own', reason });
+      return;
+    }
+    // What waits for the window goes with the conversation.
+    for (const { reject } of this.#waiting.splice(0)) reject(closedError());
+    for (const { actor } of live) {
+      actor.offer({ type: 'close', id: this.#newId(), reason, nowMs: this.#host.clock.now() });
+    }
+    await this.closed;
+  }
+
+  /** Takes a session whose handshake is authenticated. The newest carries what is new, but for crossing handshakes. */
+  attach(session: Session): void {
+    if (this.#status === 'closed') return;
+    const replaces = this.#sessions.length > 0;
+    this.#sessions.push(session);
+    this.#restore(session.actor);
+    this.#order();
+    this.#status = 'open';
+    if (session.initiatedBy === 'peer') this.#confirmed = true;
+    if (replaces) this.#events.emit('replaced', { suite: session.actor.state.suite });
+    void this.#pump();
+  }
+
+  /** The peer has answered this side's handshake. */
+  confirm(): void {
+    this.#confirmed = true;
+  }
+
+  /** A record for the session with that conversation id; whether there is one. */
+  receive(conversationId: string, message: RecordMessage, nameOf: (id: Uint8Array) => string): boolean {
+    const session = this.#sessions.find(({ actor }) => nameOf(actor.state.conversationId) === conversationId);
+    if (session === undefined) return false;
+    // Unread messages are bounded: what does not fit is not acknowledged, and comes again.
+    if (this.#inbox.length >= MAX_UNREAD && message.type === 'client-com') return true;
+    session.actor.offer({ type: 'receive', message, nowMs: this.#host.clock.now() });
+    return true;
+  }
+
+  /** Feeds the same input to every session. */
+  offerAll(input: ConversationInput): void {
+    for (const { actor } of this.#sessions) actor.offer(input);
+  }
+
+  /** Acts on an output of a session, now that its state is stored. */
+  release(actor: SessionActor, output: ConversationOutput): void {
+    switch (output.type) {
+      case 'send':
+        if (output.message.type !== 'ack') this.#host.track(output.message.id, actor);
+        this.#host.send(output.message);
+        break;
+      case 'message':
+        this.#inbox.push({ entry: output.message, actor });
+        break;
+      case 'state':
+        this.#moved(output);
+        break;
+      case 'consistency':
+        this.#consistency = output.consistency;
+        this.#events.emit('consistency', output);
+        if (output.evidence !== undefined) this.end({ by: 'fault', reason: 'inconsistent' });
+        break;
+      case 'closed':
+        this.#sessionClosed(actor, output.by, output.reason);
+        break;
+      case 'dropped':
+        this.#events.emit('dropped', output);
+        break;
+      case 'timer':
+        break;
+    }
+  }
+
+  /** Ends here and now, whatever the sessions do. */
+  end(end: ConversationEnd): void {
+    if (this.#status === 'closed') return;
+    this.#status = 'closed';
+    for (const { reject } of this.#waiting.splice(0)) reject(closedError());
+    for (const [id, { receipt }] of this.#receipts) {
+      this.#host.track(id, undefined);
+      receipt.move('failed', end.reason === 'gone' ? 'unreachable' : 'closed');
+    }
+    this.#receipts.clear();
+    this.#inbox.end();
+    this.#host.ended(this);
+    this.#resolveClosed(end);
+    this.#events.emit('closed', end);
+  }
+
+  /** Ends here, to go on from the store in the next client. */
+  suspend(): void {
+    for (const { actor } of this.#sessions) actor.stop();
+    this.#sessions.length = 0;
+    this.end({ by: 'own', reason: 'suspended' });
+  }
+
+  /** No more timers, and nothing kept. */
+  stop(): void {
+    for (const { actor } of this.#sessions) {
+      actor.stop();
+      this.#host.forget(actor.state);
+    }
+  }
+
+  /** What a stored session still owes the application: receipts that are open, messages that were not taken. */
+  #restore(actor: SessionActor): void {
+    const { outbox, inbox } = actor.state;
+    for (const { id, type, accepted, sealed } of outbox) {
+      if (type !== 'client-com') continue;
+      const receipt = new OpenReceipt(id);
+      if (accepted) receipt.move('accepted', undefined);
+      this.#receipts.set(id, { receipt, bytes: sealed.length });
+      this.#outstandingBytes += sealed.length;
+      this.#host.track(id, actor);
+    }
+    for (const entry of inbox) if (entry.shown && entry.kind !== 'close') this.#inbox.push({ entry, actor });
+  }
+
+  #moved(output: Extract<ConversationOutput, { type: 'state' }>): void {
+    const entry = this.#receipts.get(output.id);
+    if (entry === undefined || !entry.receipt.move(output.state, output.reason)) return;
+    if (output.state === 'delivered' || output.state === 'failed') {
+      this.#receipts.delete(output.id);
+      this.#host.track(output.id, undefined);
+      this.#outstandingBytes -= entry.bytes;
+      void this.#pump();
+    }
+    const reason = output.reason === undefined ? {} : { reason: output.reason };
+    this.#events.emit('state', { id: output.id, state: output.state, ...reason });
+  }
+
+  #sessionClosed(actor: SessionActor, by: 'own' | 'peer', reason: CloseReason): void {
+    const index = this.#sessions.findIndex((session) => session.actor === actor);
+    // An older session that ends leaves the conversation as it is.
+    if (reason === 'replaced' && this.#sessions.length > 1) {
+      this.#sessions.splice(index, 1);
+      return;
+    }
+    this.end({ by, reason });
+  }
+
+  /** Seals what waits, in order, as long as there is room. */
+  async #pump(): Promise<void> {
+    if (this.#isPumping) return;
+    this.#isPumping = true;
+    while (this.#waiting.length > 0 && this.#sessions.length > 0 && this.#hasRoom()) {
+      const outgoing = this.#waiting.shift()!;
+      const { actor } = this.#current();
+      const id = this.#newId();
+      const receipt = new OpenReceipt(id);
+      const bytes = outgoing.content.length;
+      this.#receipts.set(id, { receipt, bytes });
+      this.#outstandingBytes += bytes;
+      const nowMs = this.#host.clock.now();
+      const { expiresInMs } = outgoing.options;
+      const expiry = expiresInMs === undefined ? {} : { expiresAtMs: nowMs + expiresInMs };
+      try {
+        const { kind, content } = outgoing;
+        await actor.submit({ type: 'send', id, kind, content, nowMs, ...expiry });
+        outgoing.resolve(receipt);
+        this.#events.emit('state', { id, state: 'pending' });
+      } catch (error) {
+        this.#receipts.delete(id);
+        this.#outstandingBytes -= bytes;
+        outgoing.reject(error instanceof SimsError && error.code === 'session/unexpected-input' ? closedError() : error);
+      }
+    }
+    this.#isPumping = false;
+  }
+
+  #hasRoom(): boolean {
+    return this.#receipts.size < MAX_OUTSTANDING && this.#outstandingBytes < MAX_OUTSTANDING_BYTES;
+  }
+
+  /** Sessions of crossing handshakes: that of the smaller address comes last, and carries what is new. */
+  #order(): void {
+    const [before, last] = [this.#sessions.at(-2), this.#sessions.at(-1)];
+    if (before === undefined || last === undefined || before.initiatedBy === last.initiatedBy) return;
+    const crossed = before.actor.state.send.m === 0 && before.actor.state.receive.history.m === 0;
+    const ownIsSmaller = last.actor.state.own.address < last.actor.state.peer.address;
+    if (crossed && (last.initiatedBy === 'own') !== ownIsSmaller) this.#sessions.splice(-2, 2, last, before);
+  }
+
+  #current(): Session {
+    const session = this.#sessions.at(-1);
+    if (session === undefined) throw new SimsError('client/not-open', `the conversation is ${this.#status}`);
+    return session;
+  }
+
+  #newId(): MessageId {
+    return messageIdFromBytes(this.#host.random(8));
+  }
+}
+
+function received(entry: InboxEntry): ReceivedMessage {
+  const { m, id, kind, content, inSightOf, receivedAtMs } = entry;
+  const common = { id, number: m, inSightOf, receivedAtMs };
+  if (kind === 'text') return { ...common, kind, text: fromUtf8(content), data: undefined };
+  return { ...common, kind: 'data', text: '', data: decodeCbor(content) };
+}
+
+function encodeText(text: string): Uint8Array {
+  if (!isWellFormed(text)) throw new SimsError('codec/lone-surrogate', 'the text holds half of a surrogate pair');
+  return utf8(text);
+}
+
+function closedError(): SimsError {
+  return new SimsError('client/conversation-closed', 'the conversation has ended');
+}
+
+function abortedError(signal: AbortSignal): SimsError {
+  return new SimsError('client/aborted', 'aborted by its signal', { cause: signal.reason });
+}
+

@@ -1,0 +1,6 @@
+/**
+ * What a client has in Node alone.
+ *
+ * @packageDocumentation
+ */
+export { dial } from './dial.ts';

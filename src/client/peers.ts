@@ -1,0 +1,117 @@
+/**
+ * Who is there, by the relay's word; and who a peer is, by its credential.
+ *
+ * @packageDocumentation
+ */
+import { hex } from '../bytes.ts';
+import type { VerifiedIdentity } from '../handshake/identity.ts';
+import type { Address } from '../messages/address.ts';
+import type { ListItem, ListUpdate, OnlineItem, PersonKind } from '../messages/list.ts';
+
+/** One client in the relay's list. All of it is the relay's word: a conversation verifies. */
+export interface Peer {
+  readonly address: Address;
+  /** What it calls itself; control characters removed. */
+  readonly name: string;
+  readonly kind: PersonKind;
+  /** `sha256:` and hexadecimal digits. */
+  readonly fingerprint: string;
+  /** Label of its session. */
+  readonly label: string;
+}
+
+/** What changed in the list. */
+export interface PeersEvent {
+  /** Everyone who is there now. */
+  readonly peers: readonly Peer[];
+  readonly joined: readonly Peer[];
+  readonly left: readonly Peer[];
+}
+
+/** Who the other side of a conversation is. */
+export interface PeerIdentity {
+  /** `none`: nobody in particular; `key`: the owner of a kept key; `certificate`: a verified person. */
+  readonly kind: PersonKind;
+  /** `sha256:` and hexadecimal digits, of kind and long-term key. */
+  readonly fingerprint: string;
+  /** Whether somebody vouches for the name: true for a certificate alone. */
+  readonly verified: boolean;
+  /** The name in the certificate; otherwise what the peer calls itself, control characters removed. */
+  readonly name: string;
+}
+
+/** `sha256:` and hexadecimal digits. */
+export function fingerprintText(fingerprint: Uint8Array): string {
+  return `sha256:${hex(fingerprint)}`;
+}
+
+/** A name as it may be shown: without control characters, line breaks, and marks that turn the direction of text. */
+export function printableName(name: string): string {
+  return name.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '');
+}
+
+/** What a conversation tells its user of a verified peer. */
+export function peerIdentity(identity: VerifiedIdentity, claimedName: string): PeerIdentity {
+  return {
+    kind: identity.kind as PersonKind,
+    fingerprint: fingerprintText(identity.fingerprint),
+    verified: identity.kind === 'certificate',
+    name: identity.name ?? printableName(claimedName),
+  };
+}
+
+/** The list, as far as it has been told. */
+export class PeerList {
+  readonly #peers = new Map<Address, Peer>();
+  readonly #own: Address;
+
+  constructor(own: Address) {
+    this.#own = own;
+  }
+
+  snapshot(): readonly Peer[] {
+    return [...this.#peers.values()];
+  }
+
+  get(address: Address): Peer | undefined {
+    return this.#peers.get(address);
+  }
+
+  /** Takes in an update; `undefined` when nothing changed. */
+  update(update: ListUpdate): PeersEvent | undefined {
+    const joined: Peer[] = [];
+    const left: Peer[] = [];
+    if (update.complete) {
+      const listed = new Set(update.data.map((item) => item.address));
+      for (const address of this.#peers.keys()) if (!listed.has(address)) this.#remove(address, left);
+    }
+    for (const item of update.data) this.#take(item, joined, left);
+    if (joined.length === 0 && left.length === 0) return undefined;
+    return { peers: this.snapshot(), joined, left };
+  }
+
+  #take(item: ListItem, joined: Peer[], left: Peer[]): void {
+    if (item.address === this.#own) return;
+    if (!item.online) {
+      this.#remove(item.address, left);
+      return;
+    }
+    const peer = peerOf(item);
+    const known = this.#peers.get(item.address);
+    this.#peers.set(item.address, peer);
+    const changed = known === undefined || known.name !== peer.name || known.label !== peer.label;
+    if (changed) joined.push(peer);
+  }
+
+  #remove(address: Address, left: Peer[]): void {
+    const peer = this.#peers.get(address);
+    if (peer === undefined) return;
+    this.#peers.delete(address);
+    left.push(peer);
+  }
+}
+
+function peerOf(item: OnlineItem): Peer {
+  const { address, name, kind, fingerprint, label } = item;
+  return { address, name: printableName(name), kind, fingerprint: fingerprintText(fingerprint), label };
+}
