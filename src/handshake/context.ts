@@ -38,12 +38,13 @@ export interface ConversationContext extends Capabilities {
   readonly responder: Address;
   /** SHA-256 of the relay's SPKI, 32 bytes, of the hop that carries this handshake. */
   readonly relayIdentity: Uint8Array;
-  /** Labels of the two hop sessions, as the relay told them. */
+  /** Label of the initiator's hop session, as the relay told it. */
   readonly initiatorLabel: string;
+  /** Label of the responder's, as the relay told it. The initiator may learn it as late as with phase 2. */
   readonly responderLabel: string;
 }
 
-/** Third argument of both machines; the same throughout a handshake. */
+/** Third argument of both machines; the same throughout a handshake, but for a label that is learnt with phase 2. */
 export type HandshakeContext = HopContext | ConversationContext;
 
 /** The context's bytes, which start the transcript. */

@@ -12,6 +12,7 @@ export {
   type Plane,
   type Role,
 } from './context.ts';
+export { INITIATOR_ARROWS, RESPONDER_ARROWS, stateDiagram, type Arrows } from './diagram.ts';
 export { failureReason } from './failureReason.ts';
 export {
   clientId,
@@ -54,6 +55,7 @@ export {
 } from './responder.ts';
 export { runInitiator, runResponder, type HandshakeRun, type RunHooks } from './run.ts';
 export { conceal } from './secrets.ts';
+export { handshakeId } from './shared.ts';
 export { signedContent, type SigningPurpose } from './signing.ts';
 export type {
   AbortInput,

@@ -99,7 +99,6 @@ export type InitiatorState =
       readonly own: Own;
       readonly offer: readonly Suite[];
       readonly body1: Uint8Array;
-      readonly tr1: Uint8Array;
       readonly times: timing.Repeats;
     }
   | (Answered & {
@@ -189,10 +188,9 @@ function start(_state: At<'idle'>, input: StartInput, context: HandshakeContext)
     suites: offer.map((suite) => suite.number),
     ...(input.serverName === undefined ? {} : { serverName: input.serverName }),
   });
-  const tr1 = absorb(context.provider, startTranscript(context.provider, contextBytes(context)), body1);
   const times = timing.firstRepeat(input.nowMs, deadlineMs);
   return {
-    state: { at: 'awaiting-phase-2', own, offer, body1, tr1, times },
+    state: { at: 'awaiting-phase-2', own, offer, body1, times },
     outputs: [{ type: 'send', phase: 1, body: body1 }, timing.timerFor(times)],
   };
 }
@@ -215,7 +213,9 @@ function readPhase2(
   }
   const credential = decodeCredential(credentialBytes);
   checkKind(credential.kind, context.plane, 'responder');
-  const trR = absorb(context.provider, state.tr1, core);
+  // Only now: the responder's label may have come with this very message.
+  const tr1 = absorb(context.provider, startTranscript(context.provider, contextBytes(context)), state.body1);
+  const trR = absorb(context.provider, tr1, core);
   const tr2 = absorb(context.provider, trR, body2);
   const { own, times } = state;
   return {

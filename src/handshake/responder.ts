@@ -7,7 +7,7 @@ import { equal, wipe } from '../bytes.ts';
 import type { KemKeyPair } from '../crypto/provider.ts';
 import type { Suite, SuiteName } from '../crypto/suite.ts';
 import { SimsError } from '../errors.ts';
-import { MESSAGE_ID_BYTES, messageIdFromBytes, type MessageId } from '../messages/address.ts';
+import type { MessageId } from '../messages/address.ts';
 import { decodeCredential, type Credential } from '../messages/credential.ts';
 import * as bodies from '../messages/handshakeBodies.ts';
 import type { ErrorReason } from '../messages/reason.ts';
@@ -18,7 +18,7 @@ import { advance, failed, stay, takes, type Failed, type Step, type TransitionTa
 import { chooseSuite, PROTOCOL_VERSION } from './negotiation.ts';
 import { decodeParameters, encodeParameters, type HandshakeParameters } from './parameters.ts';
 import { conceal } from './secrets.ts';
-import { checkRandomness, encodeOwn, outOfTurn, suitesOf, verificationOf } from './shared.ts';
+import { checkRandomness, encodeOwn, handshakeId, outOfTurn, suitesOf, verificationOf } from './shared.ts';
 import { signedContent } from './signing.ts';
 import type * as shared from './states.ts';
 import * as timing from './timing.ts';
@@ -201,7 +201,7 @@ function readPhase1(state: At<'idle'>, input: shared.MessageInput, context: Hand
   const tr1 = absorb(context.provider, startTranscript(context.provider, contextBytes(context)), body1);
   const consent: ConsentOutput = {
     type: 'consent',
-    handshakeId: messageIdFromBytes(nonce.subarray(0, MESSAGE_ID_BYTES)),
+    handshakeId: handshakeId(nonce),
     versions,
     offer: known,
     ...(serverName === undefined || context.plane !== 'hop' ? {} : { serverName }),

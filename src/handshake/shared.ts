@@ -1,6 +1,7 @@
 /** What both machines do alike. */
 import type { Suite, SuiteName } from '../crypto/suite.ts';
 import { SimsError } from '../errors.ts';
+import { MESSAGE_ID_BYTES, messageIdFromBytes, type MessageId } from '../messages/address.ts';
 import { encodeCredential, type Credential } from '../messages/credential.ts';
 import { NONCE_BYTES } from '../messages/handshakeBodies.ts';
 import type { Phase } from '../messages/schema.ts';
@@ -73,6 +74,11 @@ export function verificationOf(
     ...(device === undefined ? {} : { device }),
     ...(context.relayIdentity === undefined ? {} : { relayIdentity: context.relayIdentity }),
   };
+}
+
+/** The name of a handshake: the first 8 bytes of nonce_I, the `id` of its `connect` or `client-connect` messages. */
+export function handshakeId(nonce: Uint8Array): MessageId {
+  return messageIdFromBytes(nonce.subarray(0, MESSAGE_ID_BYTES));
 }
 
 /** A message that no state of this kind takes. */

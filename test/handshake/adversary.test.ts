@@ -75,6 +75,15 @@ describe('a context that differs', () => {
     expect(own.outputs.map(({ type }) => type)).not.toContain('encapsulate');
   });
 
+  it('in the label of the responder does no harm while the initiator learns it with phase 2', () => {
+    const { own, peer } = pairIn(conversationContext({ responderLabel: '' }), conversationContext());
+    const [first] = own.feed(own.start);
+    const [second] = peer.message(first!);
+    Object.assign(own, { context: conversationContext() });
+    own.message(peer.message(own.message(second!)[0]!)[0]!);
+    expect(own.state.at).toBe('confirmed');
+  });
+
   it('in the address of the responder ends at the initiator: the credential is not that of the address', () => {
     const { own, peer } = pairIn(conversationContext({ responder: mallory.address }), conversationContext());
     const [first] = own.feed(own.start);

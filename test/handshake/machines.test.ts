@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { equal } from '../../src/bytes.ts';
 import { SimsError } from '../../src/errors.ts';
+import { INITIATOR_ARROWS, RESPONDER_ARROWS, stateDiagram, type Arrows } from '../../src/handshake/diagram.ts';
 import * as initiator from '../../src/handshake/initiator.ts';
 import * as responder from '../../src/handshake/responder.ts';
 import { decodeBody2, decodeCore } from '../../src/messages/handshakeBodies.ts';
@@ -113,6 +114,26 @@ describe.each(['initiator', 'responder'] as const)('the table of the %s', (name)
     expect(() => step(fresh, { type: 'abort' })).toThrow(
       expect.objectContaining({ code: 'handshake/state-spent', fault: 'caller' }),
     );
+  });
+
+  it('leads where the diagram says, and nowhere else', () => {
+    const arrows: Arrows<string> = name === 'initiator' ? INITIATOR_ARROWS : RESPONDER_ARROWS;
+    const seen: Record<string, Record<string, Set<string>>> = {};
+    for (const [at, state] of states) {
+      const row: Record<string, Set<string>> = (seen[at] = {});
+      for (const input of inputs.filter(({ type }) => Object.hasOwn(transitions[at]!, type))) {
+        const to = step(copyOf(state), copyOf(input)).state.at;
+        row[input.type] ??= new Set();
+        if (to !== 'failed') row[input.type]!.add(to);
+      }
+    }
+    const drawn = Object.entries(arrows).map(([at, row]) => [
+      at,
+      Object.fromEntries(Object.entries(row).map(([type, targets]) => [type, new Set(targets)])),
+    ]);
+    expect(seen).toEqual(Object.fromEntries(drawn));
+    expect(Object.keys(arrows)).toEqual(Object.keys(transitions));
+    expect(stateDiagram(arrows)).toMatchSnapshot();
   });
 
   it('has states to abort, and states that hold secrets', () => {
