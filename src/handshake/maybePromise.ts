@@ -3,13 +3,13 @@
 /** A value, now or later. */
 export type MaybePromise<Value> = Value | Promise<Value>;
 
-/** Goes on with a value: at once, or when it comes. */
+/** Goes on with a value: at once, or when it comes; a promise of another make becomes one of ours. */
 export function andThen<Value, Next>(
   value: MaybePromise<Value>,
   next: (value: Value) => MaybePromise<Next>,
 ): MaybePromise<Next> {
   // oxlint-disable-next-line promise/no-callback-in-promise -- `next` is the rest of the work, not a callback of Node's kind
-  return isPromise(value) ? value.then(next) : next(value);
+  return isPromise(value) ? Promise.resolve(value).then(next) : next(value);
 }
 
 /** What `work` gives, now or later; `recover` turns what it throws into another outcome. */
@@ -19,7 +19,7 @@ export function attempt<Value, Other>(
 ): MaybePromise<Value | Other> {
   try {
     const value = work();
-    return isPromise(value) ? value.then(undefined, recover) : value;
+    return isPromise(value) ? Promise.resolve(value).catch(recover) : value;
   } catch (error) {
     return recover(error);
   }

@@ -282,7 +282,9 @@ describe('small helpers', () => {
     ).resolves.toBe(2);
     // eslint-disable-next-line unicorn/no-thenable -- a promise of another make is what is tested
     const thenable = { then: (next: (value: number) => void) => next(4) } as unknown as Promise<number>;
-    expect(await andThen(thenable, (value) => value + 1)).toBe(5);
+    const result = andThen(thenable, (value) => value + 1);
+    expect(result).toBeInstanceOf(Promise);
+    expect(await result).toBe(5);
   });
 });
 
