@@ -6,12 +6,28 @@
  */
 import type { Certificate } from './certificate.ts';
 import type { NameConstraints } from './certificateExtensions.ts';
-import { ATTRIBUTE, isWithin } from './name.ts';
-import { isHostName, isPresentedHostName, mailboxParts, uriHost, type GeneralName } from './nameGeneral.ts';
+import { ATTRIBUTE, isWithin, type Name } from './name.ts';
+import { isHostName, isPresentedHostName, mailboxParts, uriHost, type GeneralName, type NameForm } from './nameGeneral.ts';
 import type { Budget } from './pathLimits.ts';
 import { refuse, type Refusal } from './pathReasons.ts';
 
-type Match = 'inside' | 'outside' | Refusal;
+/** A name, or the base of a constraint, made ready: texts in lower case and taken apart once, not at each comparison. */
+type Ready =
+  | { readonly form: 'dNSName'; readonly host: string; readonly isWildcard: boolean }
+  | { readonly form: 'rfc822Name'; readonly local: string | undefined; readonly host: string }
+  | { readonly form: 'uniformResourceIdentifier'; readonly host: string }
+  | { readonly form: 'directoryName'; readonly name: Name }
+  | { readonly form: 'iPAddress'; readonly bytes: Uint8Array }
+  | { readonly form: 'x400Address' | 'ediPartyName' | 'otherName' | 'registeredID' };
+
+/** Forms with rules of comparison. For others RFC 5280 says: process the constraint or reject the certificate. */
+const COMPARABLE: ReadonlySet<NameForm> = /* @__PURE__ */ new Set([
+  'dNSName',
+  'rfc822Name',
+  'uniformResourceIdentifier',
+  'directoryName',
+  'iPAddress',
+] as const);
 
 /**
  * The first breach of the constraints by the names of a certificate: its subject, subjectAltName, and the mail
@@ -23,35 +39,23 @@ export function checkNameConstraints(
   certificate: Certificate,
   budget: Budget,
 ): Refusal | undefined {
-  for (const base of [...constraints.permitted, ...constraints.excluded]) {
-    const fault = checkConstraint(base);
-    if (fault !== undefined) return fault;
-  }
+  const permitted = readyBases(constraints.permitted);
+  const excluded = readyBases(constraints.excluded);
+  if (permitted === undefined || excluded === undefined) return refuse('name-constraint-malformed');
   for (const name of namesOf(certificate)) {
-    const breach = checkName(constraints, name, budget);
-    if (breach !== undefined) return breach;
+    const inExcluded = excluded.get(name.form) ?? [];
+    const inPermitted = permitted.get(name.form);
+    if (inExcluded.length === 0 && inPermitted === undefined) continue;
+    const ready = readyName(name);
+    if (ready === undefined) return refuse('name-not-permitted', `${name.form} is not of its form`);
+    if (!COMPARABLE.has(name.form)) return refuse('name-constraint-unsupported', name.form);
+    budget.spend('nameComparisons', inExcluded.length + (inPermitted?.length ?? 0));
+    if (inExcluded.some((base) => isInside(ready, base, 'excluded'))) return refuse('name-excluded', name.form);
+    if (inPermitted?.some((base) => isInside(ready, base, 'permitted')) === false) {
+      return refuse('name-not-permitted', name.form);
+    }
   }
   return undefined;
-}
-
-function checkName(constraints: NameConstraints, name: GeneralName, budget: Budget): Refusal | undefined {
-  for (const base of constraints.excluded) {
-    if (base.form !== name.form) continue;
-    budget.spend('nameComparisons');
-    const match = compare(name, base, 'excluded');
-    if (match === 'inside') return refuse('name-excluded', name.form);
-    if (match !== 'outside') return match;
-  }
-  let isConstrained = false;
-  for (const base of constraints.permitted) {
-    if (base.form !== name.form) continue;
-    isConstrained = true;
-    budget.spend('nameComparisons');
-    const match = compare(name, base, 'permitted');
-    if (match === 'inside') return undefined;
-    if (match !== 'outside') return match;
-  }
-  return isConstrained ? refuse('name-not-permitted', name.form) : undefined;
 }
 
 function namesOf(certificate: Certificate): readonly GeneralName[] {
@@ -66,80 +70,104 @@ function namesOf(certificate: Certificate): readonly GeneralName[] {
   return names;
 }
 
-/** Whether a constraint has its form's syntax. */
-function checkConstraint(base: GeneralName): Refusal | undefined {
-  const isFine = (): boolean => {
-    switch (base.form) {
-      case 'dNSName':
-        // No leading period: that is for URIs alone. The empty constraint holds every name.
-        return base.text === '' || isHostName(base.text);
-      case 'rfc822Name':
-        return base.text.includes('@')
-          ? mailboxParts(base.text) !== undefined
-          : base.text === '' || isHostName(base.text.replace(/^\./, ''));
-      case 'uniformResourceIdentifier':
-        return base.text === '' || isHostName(base.text.replace(/^\./, ''));
-      case 'iPAddress':
-        return (base.bytes.length === 8 || base.bytes.length === 32) && isPrefixMask(base.bytes);
-      default:
-        return true;
+/** Constraints by form; `undefined` if one has not its form's syntax. */
+function readyBases(bases: readonly GeneralName[]): ReadonlyMap<NameForm, readonly Ready[]> | undefined {
+  const byForm = new Map<NameForm, Ready[]>();
+  for (const base of bases) {
+    const ready = readyBase(base);
+    if (ready === undefined) return undefined;
+    const known = byForm.get(base.form);
+    if (known === undefined) byForm.set(base.form, [ready]);
+    else known.push(ready);
+  }
+  return byForm;
+}
+
+function readyBase(base: GeneralName): Ready | undefined {
+  switch (base.form) {
+    case 'dNSName': {
+      // No leading period: that is for URIs and mail hosts. The empty constraint holds every name.
+      const host = base.text.toLowerCase();
+      return host === '' || isHostName(host) ? { form: base.form, host, isWildcard: false } : undefined;
     }
-  };
-  return isFine() ? undefined : refuse('name-constraint-malformed', base.form);
+    case 'rfc822Name': {
+      if (base.text.includes('@')) {
+        const mailbox = mailboxParts(base.text);
+        return mailbox === undefined ? undefined : { form: base.form, ...mailbox };
+      }
+      const host = base.text.toLowerCase();
+      return isHostOrDomain(host) ? { form: base.form, local: undefined, host } : undefined;
+    }
+    case 'uniformResourceIdentifier': {
+      const host = base.text.toLowerCase();
+      return isHostOrDomain(host) ? { form: base.form, host } : undefined;
+    }
+    case 'iPAddress': {
+      const isRange = (base.bytes.length === 8 || base.bytes.length === 32) && isPrefixMask(base.bytes);
+      return isRange ? base : undefined;
+    }
+    default:
+      return base;
+  }
 }
 
-function compare(name: GeneralName, base: GeneralName, kind: 'permitted' | 'excluded'): Match {
+function readyName(name: GeneralName): Ready | undefined {
+  switch (name.form) {
+    case 'dNSName': {
+      if (!isPresentedHostName(name.text)) return undefined;
+      const host = name.text.toLowerCase();
+      const isWildcard = host.startsWith('*.');
+      return { form: name.form, host: isWildcard ? host.slice(2) : host, isWildcard };
+    }
+    case 'rfc822Name': {
+      const mailbox = mailboxParts(name.text);
+      return mailbox === undefined ? undefined : { form: name.form, ...mailbox };
+    }
+    case 'uniformResourceIdentifier': {
+      const host = uriHost(name.text);
+      return host === undefined ? undefined : { form: name.form, host };
+    }
+    default:
+      return name;
+  }
+}
+
+function isInside(name: Ready, base: Ready, kind: 'permitted' | 'excluded'): boolean {
   if (name.form === 'dNSName' && base.form === 'dNSName') {
-    return compareHost(name.text.toLowerCase(), base.text.toLowerCase(), kind);
+    if (isAtOrBelow(name.host, base.host)) return true;
+    // A wildcard stands for each of its names: one of them excluded is enough, all of them have to be permitted.
+    const { host } = name;
+    const isOneOfThem = base.host.endsWith(`.${host}`) && !base.host.slice(0, -host.length - 1).includes('.');
+    return name.isWildcard && kind === 'excluded' && isOneOfThem;
   }
-  if (name.form === 'rfc822Name' && base.form === 'rfc822Name') return compareMailbox(name.text, base.text);
+  if (name.form === 'rfc822Name' && base.form === 'rfc822Name') {
+    if (base.local !== undefined) return name.local === base.local && name.host === base.host;
+    return isInHostOrDomain(name.host, base.host);
+  }
   if (name.form === 'uniformResourceIdentifier' && base.form === 'uniformResourceIdentifier') {
-    return compareUri(name.text, base.text.toLowerCase());
+    return isInHostOrDomain(name.host, base.host);
   }
-  if (name.form === 'directoryName' && base.form === 'directoryName') {
-    return isWithin(name.name, base.name) ? 'inside' : 'outside';
-  }
-  if (name.form === 'iPAddress' && base.form === 'iPAddress') return compareAddress(name.bytes, base.bytes);
-  // RFC 5280 gives the other forms no rules: process the constraint or reject the certificate.
-  return refuse('name-constraint-unsupported', name.form);
-}
-
-function compareHost(name: string, base: string, kind: 'permitted' | 'excluded'): Match {
-  if (!isPresentedHostName(name)) return refuse('name-not-permitted', 'dNSName is not a host name');
-  if (!name.startsWith('*.')) return isAtOrBelow(name, base) ? 'inside' : 'outside';
-  const parent = name.slice(2);
-  if (isAtOrBelow(parent, base)) return 'inside';
-  // A wildcard stands for each of its names: one of them excluded is enough, all of them have to be permitted.
-  const standsForBase = base.endsWith(`.${parent}`) && !base.slice(0, -parent.length - 1).includes('.');
-  return kind === 'excluded' && standsForBase ? 'inside' : 'outside';
+  if (name.form === 'directoryName' && base.form === 'directoryName') return isWithin(name.name, base.name);
+  if (name.form === 'iPAddress' && base.form === 'iPAddress') return isInRange(name.bytes, base.bytes);
+  return false;
 }
 
 function isAtOrBelow(host: string, base: string): boolean {
-  return base === '' || host === base || host.endsWith(`.${base}`);
+  return base === '' || host === base || (host.endsWith(base) && host[host.length - base.length - 1] === '.');
 }
 
-function compareMailbox(name: string, base: string): Match {
-  const mailbox = mailboxParts(name);
-  if (mailbox === undefined) return refuse('name-not-permitted', 'rfc822Name is not a mailbox');
-  const whole = mailboxParts(base);
-  if (whole !== undefined) return whole.local === mailbox.local && whole.host === mailbox.host ? 'inside' : 'outside';
-  return compareHostOrDomain(mailbox.host, base.toLowerCase());
-}
-
-function compareUri(name: string, base: string): Match {
-  const host = uriHost(name);
-  return host === undefined ? refuse('name-not-permitted', 'URI without a host name') : compareHostOrDomain(host, base);
+function isHostOrDomain(text: string): boolean {
+  return text === '' || isHostName(text.replace(/^\./, ''));
 }
 
 /** A constraint with a leading period holds hosts below it; without one, this one host. */
-function compareHostOrDomain(host: string, base: string): Match {
-  if (base === '') return 'inside';
-  return (base.startsWith('.') ? host.endsWith(base) : host === base) ? 'inside' : 'outside';
+function isInHostOrDomain(host: string, base: string): boolean {
+  return base === '' || (base.startsWith('.') ? host.endsWith(base) : host === base);
 }
 
-function compareAddress(address: Uint8Array, base: Uint8Array): Match {
-  if (base.length !== address.length * 2) return 'outside';
-  return address.every((octet, at) => ((octet ^ base[at]!) & base[address.length + at]!) === 0) ? 'inside' : 'outside';
+function isInRange(address: Uint8Array, base: Uint8Array): boolean {
+  if (base.length !== address.length * 2) return false;
+  return address.every((octet, at) => ((octet ^ base[at]!) & base[address.length + at]!) === 0);
 }
 
 function isPrefixMask(range: Uint8Array): boolean {
