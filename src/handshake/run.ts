@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-import type { SimsError } from '../errors.ts';
+import { SimsError } from '../errors.ts';
 import { answerOutput, type AnswerHost } from './answer.ts';
 import type { HandshakeContext } from './context.ts';
 import {
@@ -87,6 +87,7 @@ function run<
   let state = machine.start;
   let isStepping = false;
   const waiting: Input[] = [];
+  const answers = new WeakSet<Input>();
 
   const feed = (first: Input): void => {
     waiting.push(first);
@@ -102,10 +103,25 @@ function run<
 
   const advance = (input: Input): void => {
     if (!machine.takes(state, input.type)) return;
-    const next = machine.step(state, input, context);
+    const next = answers.has(input) ? stepAnswer(input) : machine.step(state, input, context);
     state = next.state;
     for (const output of next.outputs) answer(output);
     if (isFailed(state)) hooks.failed(state.error);
+  };
+
+  // What a host answers wrongly ends the handshake: thrown, it would hit whoever fed a message, or nobody.
+  const stepAnswer = (input: Input): Step<State, Output> => {
+    try {
+      return machine.step(state, input, context);
+    } catch (error) {
+      if (!(error instanceof SimsError)) throw error;
+      return machine.step(state, { type: 'abort', error } as unknown as Input, context);
+    }
+  };
+
+  const feedAnswer = (input: Input): void => {
+    answers.add(input);
+    feed(input);
   };
 
   const answer = (output: Output): void => {
@@ -113,8 +129,8 @@ function run<
     if (answered === undefined) {
       const reply = hooks.output(output);
       if (reply !== undefined) waiting.push(reply);
-    } else if (answered instanceof Promise) void answered.then(feed);
-    else waiting.push(answered);
+    } else if (answered instanceof Promise) void answered.then(feedAnswer);
+    else feedAnswer(answered);
   };
 
   return {
