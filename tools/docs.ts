@@ -11,10 +11,19 @@ import { join } from 'node:path';
 import { ERRORS } from '../src/errors.ts';
 import { ROOT } from './entries.ts';
 import { folderGraph } from './folder-graph.ts';
+import { importTable } from './import-table.ts';
+import { optionTable } from './option-table.ts';
+import { stateMachine } from './state-diagrams.ts';
 
-/** From the word after `generated:` to what stands there. */
-const GENERATORS: Readonly<Record<string, (argument: string) => string | Promise<string>>> = {
+/** From the word after `generated:` to what stands there; `before` is what stood there. */
+const GENERATORS: Readonly<Record<string, (argument: string, before: string) => string | Promise<string>>> = {
   'folder-graph': folderGraph,
+  // A machine's table of inputs and its diagram: `initiator`, `responder` or `conversation`.
+  'state-machine': stateMachine,
+  // Subpaths, jobs and sizes.
+  imports: (_, before) => importTable(before),
+  // The members of an interface: `<!-- generated: options src/client/connect.ts ConnectOptions -->`.
+  options: optionTable,
   // A file of the repository, as a block of code: `<!-- generated: file examples/embed/01-machines.ts -->`.
   file: (path) => `\`\`\`${path.split('.').at(-1) ?? ''}\n${readFileSync(join(ROOT, path), 'utf8').trimEnd()}\n\`\`\``,
 };
@@ -47,7 +56,7 @@ async function withFreshParts(page: string, text: string): Promise<string> {
     const [whole, name = '', argument = ''] = match;
     const generate = GENERATORS[name];
     if (generate === undefined) throw new Error(`${page}: no generator "${name}"; tools/docs.ts has the names`);
-    const body = await generate(argument.trim());
+    const body = await generate(argument.trim(), whole);
     fresh += `${text.slice(end, match.index)}<!-- generated: ${name}${argument} -->\n\n${body}\n\n<!-- /generated -->`;
     end = match.index + whole.length;
   }
