@@ -82,6 +82,34 @@ export const ERRORS = {
     action: 'retry',
     meaning: 'The card, or the person at it, took longer than allowed.',
   },
+  'cc/delegation-certificate': {
+    fault: 'peer',
+    action: 'verify',
+    meaning: 'The delegation names another certificate than the one that came with it.',
+  },
+  'cc/delegation-device': { fault: 'peer', action: 'verify', meaning: 'The delegation is for another device.' },
+  'cc/delegation-expired': {
+    fault: 'peer',
+    action: 'retry',
+    meaning: 'The delegation of a person to a session key has ended, or has not begun.',
+  },
+  'cc/delegation-key': {
+    fault: 'peer',
+    action: 'give-up',
+    meaning: 'The session key of a delegation is of a kind or size that is not allowed.',
+  },
+  'cc/delegation-malformed': { fault: 'peer', action: 'give-up', meaning: 'The bytes are not a delegation.' },
+  'cc/delegation-purpose': {
+    fault: 'peer',
+    action: 'verify',
+    meaning: 'The delegation does not cover what the session key is used for.',
+  },
+  'cc/delegation-relay': { fault: 'peer', action: 'verify', meaning: 'The delegation is for another relay.' },
+  'cc/delegation-signature': {
+    fault: 'peer',
+    action: 'verify',
+    meaning: 'The signature of a delegation is not by the key of the certificate.',
+  },
   'cc/expired': {
     fault: 'peer',
     action: 'verify',
@@ -130,6 +158,11 @@ export const ERRORS = {
     action: 'give-up',
     meaning: 'The PKCS #12 file uses a form, or a cost, that is not supported.',
   },
+  'cc/relay-key-mismatch': {
+    fault: 'peer',
+    action: 'verify',
+    meaning: 'The certificate of a relay holds another key than the relay shows.',
+  },
   'cc/revocation-unknown': {
     fault: 'peer',
     action: 'retry',
@@ -139,6 +172,11 @@ export const ERRORS = {
     fault: 'peer',
     action: 'verify',
     meaning: 'A certificate on the way to the trust anchor was revoked.',
+  },
+  'cc/sha1-not-allowed': {
+    fault: 'peer',
+    action: 'verify',
+    meaning: 'A card signed with SHA-1, which is taken only where the application asks for it.',
   },
   'cc/untrusted': { fault: 'peer', action: 'verify', meaning: 'No path leads from the certificate to a trust anchor.' },
   'cc/work-limit': {
@@ -347,6 +385,12 @@ export const ERRORS = {
     action: 'give-up',
     meaning: 'A message is well-formed but of a type that this version does not know.',
   },
+  'relay/identity-unusable': {
+    fault: 'local',
+    action: 'give-up',
+    meaning: 'The key or certificate that a relay keeps cannot be read, or is not one.',
+  },
+  'relay/invalid-option': { fault: 'caller', action: 'give-up', meaning: 'An option or limit is not one that the relay takes.' },
   'transport/aborted': {
     fault: 'caller',
     action: 'give-up',
