@@ -263,7 +263,9 @@ export class ClientControl implements Client, ConversationHost {
       await listed;
     } catch (error) {
       this.#shut();
-      throw signal?.aborted === true ? new SimsError('client/aborted', 'aborted by its signal', { cause: error }) : error;
+      throw signal?.aborted === true
+        ? new SimsError('client/aborted', 'aborted by its signal', { cause: error })
+        : error;
     } finally {
       signal?.removeEventListener('abort', abort);
     }
@@ -273,7 +275,8 @@ export class ClientControl implements Client, ConversationHost {
     const peer = typeof target === 'string' ? target : target.address;
     if (this.#status === 'closed') throw new SimsError('client/closed', 'the client is closed');
     const { signal } = options;
-    if (signal?.aborted === true) throw new SimsError('client/aborted', 'aborted by its signal', { cause: signal.reason });
+    if (signal?.aborted === true)
+      throw new SimsError('client/aborted', 'aborted by its signal', { cause: signal.reason });
     const present = this.#conversations.get(peer);
     if (present?.status === 'open') return present;
     if (present?.status === 'offered') return await present.accept();
@@ -446,7 +449,8 @@ export class ClientControl implements Client, ConversationHost {
     if (this.#hop === undefined) this.#stopped.abort();
     this.#hop = undefined;
     this.#setStatus({ status: 'closed' });
-    for (const opening of this.#openings.values()) opening.settle(new SimsError('client/closed', 'the client is closed'));
+    for (const opening of this.#openings.values())
+      opening.settle(new SimsError('client/closed', 'the client is closed'));
     this.#openings.clear();
     const suspends = !this.#parts.endsConversations;
     for (const conversation of this.#conversations.values()) {
@@ -480,7 +484,8 @@ export class ClientControl implements Client, ConversationHost {
         if (message.src !== undefined) this.#takeRecord(message, message.src);
         break;
       case 'ack':
-        if (message.msgId !== undefined) this.#tracked.get(message.msgId)?.offer({ type: 'accepted', id: message.msgId });
+        if (message.msgId !== undefined)
+          this.#tracked.get(message.msgId)?.offer({ type: 'accepted', id: message.msgId });
         else if (message.src !== undefined) this.#takeRecord(message, message.src);
         break;
       case 'error':
@@ -547,7 +552,10 @@ export class ClientControl implements Client, ConversationHost {
       const key = openingKey(peer.address, id);
       const { signal } = options;
       const abort = (): void => {
-        run.feed({ type: 'abort', error: new SimsError('client/aborted', 'aborted by its signal', { cause: signal?.reason }) });
+        run.feed({
+          type: 'abort',
+          error: new SimsError('client/aborted', 'aborted by its signal', { cause: signal?.reason }),
+        });
       };
       const context: HandshakeContext = {
         plane: 'conversation',
@@ -590,7 +598,14 @@ export class ClientControl implements Client, ConversationHost {
         return undefined;
       };
       const run = runInitiator(context, this.#answerHost(), { output, failed: settle });
-      this.#openings.set(key, { run, role: 'initiator', conversation, peer: peer.address, cancelTimer: () => cancelTimer(), settle });
+      this.#openings.set(key, {
+        run,
+        role: 'initiator',
+        conversation,
+        peer: peer.address,
+        cancelTimer: () => cancelTimer(),
+        settle,
+      });
       signal?.addEventListener('abort', abort, { once: true });
       try {
         run.feed({
@@ -673,7 +688,8 @@ export class ClientControl implements Client, ConversationHost {
             conversation ??= this.#newConversation(src, peer.name, 'peer');
             return accept();
           }
-          if (conversation !== undefined || this.#offeredCount() >= MAX_OFFERED) return { type: 'reject', code: 'busy' };
+          if (conversation !== undefined || this.#offeredCount() >= MAX_OFFERED)
+            return { type: 'reject', code: 'busy' };
           conversation = this.#newConversation(src, peer.name, 'peer');
           let asked: Promise<void> | undefined;
           conversation.answer = {
@@ -762,7 +778,11 @@ export class ClientControl implements Client, ConversationHost {
     conversation.attach({ actor, identity, safetyNumber: number, initiatedBy });
   }
 
-  #sessionContext(suite: Suite): { suite: Suite; random: (length: number) => Uint8Array; options: ConversationOptions } {
+  #sessionContext(suite: Suite): {
+    suite: Suite;
+    random: (length: number) => Uint8Array;
+    options: ConversationOptions;
+  } {
     return { suite, random: this.random, options: { ...DEFAULT_OPTIONS, ...this.#parts.conversation } };
   }
 
@@ -819,6 +839,7 @@ function unknownPeer(): SimsError {
 function hintError(code: ErrorReason): SimsError {
   if (code === 'unknown-peer') return unknownPeer();
   if (code === 'rejected') return new SimsError('client/rejected', 'the peer declines');
-  if (code === 'no-common-suite') return new SimsError('handshake/no-common-suite', 'the peer takes none of the suites');
+  if (code === 'no-common-suite')
+    return new SimsError('handshake/no-common-suite', 'the peer takes none of the suites');
   return new SimsError('client/rejected', `the peer or the relay answers ${code}`);
 }

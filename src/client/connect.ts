@@ -88,7 +88,8 @@ async function connectWith(
 ): Promise<Client> {
   const { provider, clock = systemClock } = environment;
   const { store, signal } = options;
-  if (signal?.aborted === true) throw new SimsError('client/aborted', 'aborted by its signal', { cause: signal.reason });
+  if (signal?.aborted === true)
+    throw new SimsError('client/aborted', 'aborted by its signal', { cause: signal.reason });
   const name = checkedName(options.name ?? '');
   const suites = [...environment.suites, ...(environment.optionalSuites ?? [])];
   const usual = environment.suites.map((suite) => suite.name);
@@ -124,7 +125,7 @@ async function connectWith(
       serverName,
       accept: options.accept ?? 'ask',
       dial,
-      reconnect: options.reconnect ?? (typeof target !== 'object'),
+      reconnect: options.reconnect ?? typeof target !== 'object',
       endsConversations: store === undefined,
       relayTrust: pinned !== undefined ? 'pinned' : remembered !== undefined ? 'remembered' : 'first-use',
       ...(rsaPool === undefined ? {} : { rsaPool }),
@@ -144,7 +145,10 @@ async function connectWith(
             },
             forget: (state) => {
               const key = keeperKey(state.conversationId);
-              keepers.get(key)?.forget().catch(() => {});
+              keepers
+                .get(key)
+                ?.forget()
+                .catch(() => {});
               keepers.delete(key);
             },
           }),
@@ -204,7 +208,10 @@ function placeOf(url: string): string {
   return new URL(url.replace(/^tcp:/u, 'ws:')).host;
 }
 
-function poolOf(chosen: readonly SuiteName[] | undefined, suites: readonly Suite[]): ReturnType<typeof createRsaPool> | undefined {
+function poolOf(
+  chosen: readonly SuiteName[] | undefined,
+  suites: readonly Suite[],
+): ReturnType<typeof createRsaPool> | undefined {
   const rsa = suites.find((suite) => suite.kem.name === 'RSA-4096');
   if (rsa === undefined || chosen?.includes(rsa.name) !== true) return undefined;
   const kem = rsa.kem as AsyncKem;
@@ -238,4 +245,3 @@ export function parseFingerprint(text: string): Uint8Array {
   }
   return Uint8Array.from({ length: 32 }, (_, index) => Number.parseInt(digits.slice(index * 2, index * 2 + 2), 16));
 }
-

@@ -442,7 +442,9 @@ export class ConversationControl implements Conversation {
       } catch (error) {
         this.#receipts.delete(id);
         this.#outstandingBytes -= bytes;
-        outgoing.reject(error instanceof SimsError && error.code === 'session/unexpected-input' ? closedError() : error);
+        outgoing.reject(
+          error instanceof SimsError && error.code === 'session/unexpected-input' ? closedError() : error,
+        );
       }
     }
     this.#isPumping = false;
@@ -491,4 +493,3 @@ function closedError(): SimsError {
 function abortedError(signal: AbortSignal): SimsError {
   return new SimsError('client/aborted', 'aborted by its signal', { cause: signal.reason });
 }
-

@@ -266,7 +266,8 @@ class Connection {
     this.#transport.close();
     if (this.#confirmed) this.#hooks.ended(end);
     else {
-      const error = end.by === 'fault' ? end.error : new SimsError('client/connection-lost', 'the relay closed the connection');
+      const error =
+        end.by === 'fault' ? end.error : new SimsError('client/connection-lost', 'the relay closed the connection');
       this.#run.feed({ type: 'abort', error });
       this.#reject(error);
     }
@@ -278,4 +279,3 @@ export function serverNameOf(url: string): string {
   const { hostname } = new URL(url.replace(/^tcp:/u, 'ws:'));
   return hostname.replace(/^\[|\]$/gu, '');
 }
-

@@ -3,14 +3,7 @@
  *
  * @packageDocumentation
  */
-export type {
-  AcceptPolicy,
-  Client,
-  ClientEvents,
-  ClientStatus,
-  OpenOptions,
-  Request,
-} from './client.ts';
+export type { AcceptPolicy, Client, ClientEvents, ClientStatus, OpenOptions, Request } from './client.ts';
 export { systemClock, type Clock } from './clock.ts';
 export {
   createConnect,

@@ -101,7 +101,8 @@ export class SessionActor {
           // No turn of the event loop for a keeper that is done already.
           if (committing !== undefined) await committing;
         } catch (error) {
-          const failure = error instanceof SimsError ? error : new SimsError('store/failed', 'not stored', { cause: error });
+          const failure =
+            error instanceof SimsError ? error : new SimsError('store/failed', 'not stored', { cause: error });
           for (const { reject } of done) reject(failure);
           continue;
         }

@@ -71,9 +71,7 @@ export type InitiatorOutput =
 
 /** What this side says in phase 3, encoded; the signature is still to come. */
 interface Own {
-  readonly credential: Uint8Array;
-  readonly name: string;
-  readonly parameters: ReadonlyMap<number, unknown>;
+  readonly introduction: Uint8Array;
   readonly boxRandomness: Uint8Array;
 }
 
@@ -171,14 +169,12 @@ function start(_state: At<'idle'>, input: StartInput, context: HandshakeContext)
   if (input.offer.length === 0) throw new SimsError('handshake/invalid-argument', 'the offer is empty');
   const offer = suitesOf(input.offer, context);
   const deadlineMs = timing.deadlineFrom(input.nowMs, input.timeoutMs ?? timing.TIMEOUT_MS[context.plane].initiator);
-  const own: Own = {
+  const introduction = bodies.encodeInitiatorIntroduction({
     credential: encodeOwn(input.credential, context.plane, 'initiator'),
     name: input.name,
     parameters: encodeParameters(input.parameters, context.plane, 'initiator'),
-    boxRandomness: input.boxRandomness.slice(),
-  };
-  // What cannot be sent in phase 3 is the caller's fault now, not a handshake that breaks off later.
-  bodies.encodeBoxInitiator({ ...own, signature: new Uint8Array(0) });
+  });
+  const own: Own = { introduction, boxRandomness: input.boxRandomness.slice() };
   if (input.serverName !== undefined && context.plane !== 'hop') {
     throw new SimsError('handshake/invalid-argument', 'a conversation has no server name');
   }
@@ -257,7 +253,7 @@ function askSignature(
   const { raw, ciphertext } = input.result;
   const { own, suite, body2, times, peer, tr2, encapsulationKey } = state;
   const tr3 = absorb(context.provider, tr2, ciphertext);
-  const trI = absorb(context.provider, tr3, own.credential);
+  const trI = absorb(context.provider, tr3, own.introduction);
   const handshakeSecret = extractHandshakeSecret(suite, tr3, raw, ciphertext, encapsulationKey);
   const secrets = conceal({ handshakeSecret });
   return {
@@ -269,8 +265,7 @@ function askSignature(
 function sendPhase3(state: At<'signing'>, input: shared.SignatureInput, context: HandshakeContext): InitiatorStep {
   const { own, suite, body2, peer, ciphertext, tr3, trI, secrets } = state;
   const times = timing.firstRepeat(input.nowMs, state.times.deadlineMs);
-  const { credential, name, parameters } = own;
-  const plaintext = bodies.encodeBoxInitiator({ credential, signature: input.signature, name, parameters });
+  const plaintext = bodies.encodeBoxInitiator({ introduction: own.introduction, signature: input.signature });
   const key = boxKeyOfInitiator(suite, secrets.handshakeSecret, tr3);
   const box = sealBox(suite, key, own.boxRandomness, tr3, plaintext, input.nowMs);
   wipe(key, plaintext);

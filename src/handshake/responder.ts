@@ -287,11 +287,12 @@ function openPhase3(
     wipe(key);
     if (plaintext === undefined) throw new SimsError('handshake/authentication-failed', 'the box does not open');
     const opened = bodies.decodeBoxInitiator(plaintext);
-    const credential = decodeCredential(opened.credential);
+    const said = bodies.decodeInitiatorIntroduction(opened.introduction);
+    const credential = decodeCredential(said.credential);
     checkKind(credential.kind, context.plane, 'initiator');
-    const parameters = decodeParameters(opened.parameters, context.plane, 'initiator');
-    const introduction = { name: opened.name, parameters };
-    const trI = absorb(context.provider, tr3, opened.credential);
+    const parameters = decodeParameters(said.parameters, context.plane, 'initiator');
+    const introduction = { name: said.name, parameters };
+    const trI = absorb(context.provider, tr3, opened.introduction);
     const tr4 = absorb(context.provider, trI, body3);
     const toVerify = signedContent('phase 3', trI);
     return {

@@ -73,10 +73,16 @@ export interface Body3 {
 
 /** What the initiator seals in phase 3. */
 export interface BoxInitiator {
-  /** For {@link decodeCredential}. */
-  readonly credential: Uint8Array;
+  /** For {@link decodeInitiatorIntroduction}; kept as bytes, since the transcript absorbs them. */
+  readonly introduction: Uint8Array;
   /** At most 1,024 bytes. */
   readonly signature: Uint8Array;
+}
+
+/** All that the initiator says of itself, under its signature. */
+export interface InitiatorIntroduction {
+  /** For {@link decodeCredential}. */
+  readonly credential: Uint8Array;
   /** At most 128 bytes; may be empty. */
   readonly name: string;
   readonly parameters: BoxParameters;
@@ -143,6 +149,16 @@ export function encodeBoxInitiator(box: BoxInitiator): Uint8Array {
 /** The plaintext of the box in body 3 from its bytes. */
 export function decodeBoxInitiator(bytes: Uint8Array): BoxInitiator {
   return decodeBody(BOX_INITIATOR, bytes);
+}
+
+/** Bytes of the introduction in the box of body 3. */
+export function encodeInitiatorIntroduction(introduction: InitiatorIntroduction): Uint8Array {
+  return encodeBody(INTRODUCTION, introduction);
+}
+
+/** The introduction in the box of body 3 from its bytes. */
+export function decodeInitiatorIntroduction(bytes: Uint8Array): InitiatorIntroduction {
+  return decodeBody(INTRODUCTION, bytes);
 }
 
 /** Bytes of body 4. */
@@ -216,8 +232,14 @@ const BODY_3: Body<Body3> = {
 
 const BOX_INITIATOR: Body<BoxInitiator> = {
   what: 'box of body 3',
-  schema: v.object({ credential: anyBytes, signature, name, parameters }),
-  fields: [field(0, 'credential'), field(1, 'signature'), field(2, 'name'), field(3, 'parameters')],
+  schema: v.object({ introduction: anyBytes, signature }),
+  fields: [field(0, 'introduction'), field(1, 'signature')],
+};
+
+const INTRODUCTION: Body<InitiatorIntroduction> = {
+  what: 'introduction in the box of body 3',
+  schema: v.object({ credential: anyBytes, name, parameters }),
+  fields: [field(0, 'credential'), field(2, 'name'), field(3, 'parameters')],
 };
 
 const BODY_4: Body<Body4> = {

@@ -27,6 +27,7 @@ const ROUND_TRIPS: Readonly<Record<string, RoundTrip>> = {
   body2: (bytes) => bodies.encodeBody2(bodies.decodeBody2(bytes)),
   body3: (bytes) => bodies.encodeBody3(bodies.decodeBody3(bytes)),
   boxInitiator: (bytes) => bodies.encodeBoxInitiator(bodies.decodeBoxInitiator(bytes)),
+  initiatorIntroduction: (bytes) => bodies.encodeInitiatorIntroduction(bodies.decodeInitiatorIntroduction(bytes)),
   body4: (bytes) => bodies.encodeBody4(bodies.decodeBody4(bytes)),
   boxResponder: (bytes) => bodies.encodeBoxResponder(bodies.decodeBoxResponder(bytes)),
   credential: (bytes) => encodeCredential(decodeCredential(bytes)),

@@ -312,7 +312,12 @@ describe('a relay', () => {
       const { own: asker, peer } = pair(plane, [QUICK]);
       const [first] = asker.feed(asker.start);
       const state = asker.state as Extract<typeof asker.state, { at: 'awaiting-phase-2' }>;
-      asker.state = { ...state, own: { ...state.own, credential: encodeCredential(relay.credential) } };
+      const said = bodies.decodeInitiatorIntroduction(state.own.introduction);
+      const introduction = bodies.encodeInitiatorIntroduction({
+        ...said,
+        credential: encodeCredential(relay.credential),
+      });
+      asker.state = { ...state, own: { ...state.own, introduction } };
       peer.message(asker.message(peer.message(first!)[0]!)[0]!);
       expectError(peer, 'handshake/credential-kind');
     }

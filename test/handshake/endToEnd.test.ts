@@ -13,6 +13,8 @@ import {
   decodeBody3,
   decodeBody4,
   decodeBoxInitiator,
+  decodeInitiatorIntroduction,
+  encodeInitiatorIntroduction,
   decodeBoxResponder,
   decodeCore,
 } from '../../src/messages/handshakeBodies.ts';
@@ -160,7 +162,12 @@ describe('bytes of the specification', () => {
       const tr1 = absorb(sha512(lp('SIMS 1 transcript', contextBytes(both.own.context))), sent[0]!);
       const trR = absorb(tr1, core);
       const tr3 = absorb(absorb(trR, sent[1]!), ciphertext);
-      const trI = absorb(tr3, encodeCredential(alice.credential));
+      const introduction = encodeInitiatorIntroduction({
+        credential: encodeCredential(alice.credential),
+        name: 'name of initiator',
+        parameters: new Map(),
+      });
+      const trI = absorb(tr3, introduction);
       const tr4 = absorb(trI, sent[2]!);
       const toVerify = Buffer.concat([Buffer.from('SIMS 1 phase 2\0'), trR]);
       const key = parties.provider.parsePublicKey(bob.keyPair.spki)!;
@@ -212,8 +219,9 @@ describe('bytes of the specification', () => {
       return new Uint8Array(Buffer.concat([decipher.update(box.subarray(0, -16)), decipher.final()]));
     });
     expect(Buffer.from(boxes[1]![1])).toEqual(Buffer.from(both.own.established.finalTranscriptHash));
-    expect(decodeBoxInitiator(opened[0]!)).toMatchObject({ credential: encodeCredential(alice.credential) });
-    expect(decodeBoxInitiator(opened[0]!).parameters).toEqual(
+    const said = decodeInitiatorIntroduction(decodeBoxInitiator(opened[0]!).introduction);
+    expect(said).toMatchObject({ credential: encodeCredential(alice.credential) });
+    expect(said.parameters).toEqual(
       new Map<number, unknown>([
         [0, alice.device],
         [1, 'open'],

@@ -10,6 +10,7 @@ import {
   decodeBody3,
   decodeBody4,
   decodeBoxInitiator,
+  decodeInitiatorIntroduction,
   decodeBoxResponder,
   decodeCore,
   encodeBody1,
@@ -17,6 +18,7 @@ import {
   encodeBody3,
   encodeBody4,
   encodeBoxInitiator,
+  encodeInitiatorIntroduction,
   encodeBoxResponder,
   encodeCore,
 } from '../../src/messages/handshakeBodies.ts';
@@ -95,12 +97,21 @@ const CASES: readonly Case[] = [
   },
   {
     what: 'box of the initiator',
-    bodies: fc.record({ credential: bytes, signature: bytes, name, parameters: parameterMaps }),
+    bodies: fc.record({ introduction: bytes, signature: bytes }),
     encode: encodeBoxInitiator,
     decode: decodeBoxInitiator,
     required: new Map<number, Value>([
       [0, NOT_BYTES],
       [1, NOT_BYTES],
+    ]),
+  },
+  {
+    what: 'introduction of the initiator',
+    bodies: fc.record({ credential: bytes, name, parameters: parameterMaps }),
+    encode: encodeInitiatorIntroduction,
+    decode: decodeInitiatorIntroduction,
+    required: new Map<number, Value>([
+      [0, NOT_BYTES],
       [2, Uint8Array.of(97)],
       [3, new Map([['text', 1]])],
     ]),
@@ -172,12 +183,7 @@ describe('limits', () => {
     encapsulationKey: new Uint8Array(),
     credential: new Uint8Array(),
   };
-  const box = {
-    credential: new Uint8Array(),
-    signature: new Uint8Array(),
-    name: '',
-    parameters: new Map<number, unknown>(),
-  };
+  const said = { credential: new Uint8Array(), name: '', parameters: new Map<number, unknown>() };
   const series = (length: number): number[] => Array.from({ length }, (_, index) => index);
 
   const cases: readonly (readonly [string, number, Value, Value, (bytes: Uint8Array) => unknown, Uint8Array])[] = [
@@ -193,8 +199,8 @@ describe('limits', () => {
       decodeBody2,
       encodeBody2({ core: new Uint8Array(), signature: new Uint8Array() }),
     ],
-    ['name', 2, 'é'.repeat(64), `${'é'.repeat(64)}a`, decodeBoxInitiator, encodeBoxInitiator(box)],
-    ['name of the responder', 2, 'a'.repeat(128), 'a'.repeat(129), decodeBoxResponder, encodeBoxResponder(box)],
+    ['name', 2, 'é'.repeat(64), `${'é'.repeat(64)}a`, decodeInitiatorIntroduction, encodeInitiatorIntroduction(said)],
+    ['name of the responder', 2, 'a'.repeat(128), 'a'.repeat(129), decodeBoxResponder, encodeBoxResponder(said)],
   ];
   it.each(cases)('of %s', (_name, key, within, over, decode, encoded) => {
     const set = (value: Value): Uint8Array => encodeCbor(new Map(decodeCbor(encoded) as ValueMap).set(key, value));
@@ -212,8 +218,8 @@ describe('limits', () => {
     ['a suite twice', () => encodeBody1({ ...body1, suites: [1, 1] }), 'messages/invalid-message'],
     ['17 versions', () => encodeBody1({ ...body1, versions: series(17) }), 'messages/invalid-message'],
     ['a fraction', () => encodeCore({ ...core, suite: 1.5 }), 'messages/invalid-message'],
-    ['a long name', () => encodeBoxInitiator({ ...box, name: 'a'.repeat(129) }), 'messages/invalid-message'],
-    ['half a surrogate pair', () => encodeBoxInitiator({ ...box, name: '\ud800' }), 'codec/lone-surrogate'],
+    ['a long name', () => encodeInitiatorIntroduction({ ...said, name: 'a'.repeat(129) }), 'messages/invalid-message'],
+    ['half a surrogate pair', () => encodeInitiatorIntroduction({ ...said, name: '\ud800' }), 'codec/lone-surrogate'],
     [
       'a parameter that is no value',
       () => encodeBoxResponder({ name: '', parameters: new Map([[0, undefined]]) }),
@@ -234,12 +240,10 @@ describe('the wire', () => {
       [0, Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8)],
       [1, 'public'],
     ]);
-    const box = encodeBoxInitiator({
-      credential: Uint8Array.of(1),
-      signature: Uint8Array.of(2),
-      name: 'A',
-      parameters,
-    });
-    expect(hex(box)).toBe('a4 004101 014102 026141 03a2 00480102030405060708 01667075626c6963'.replaceAll(' ', ''));
+    const introduction = encodeInitiatorIntroduction({ credential: Uint8Array.of(1), name: 'A', parameters });
+    const said = 'a3 004101 026141 03a2 00480102030405060708 01667075626c6963'.replaceAll(' ', '');
+    expect(hex(introduction)).toBe(said);
+    const box = encodeBoxInitiator({ introduction, signature: Uint8Array.of(2) });
+    expect(hex(box)).toBe(`a2 00581d ${said} 014102`.replaceAll(' ', ''));
   });
 });
