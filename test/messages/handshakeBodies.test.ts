@@ -244,6 +244,6 @@ describe('the wire', () => {
     const said = 'a3 004101 026141 03a2 00480102030405060708 01667075626c6963'.replaceAll(' ', '');
     expect(hex(introduction)).toBe(said);
     const box = encodeBoxInitiator({ introduction, signature: Uint8Array.of(2) });
-    expect(hex(box)).toBe(`a2 00581d ${said} 014102`.replaceAll(' ', ''));
+    expect(hex(box)).toBe(`a2 00581b ${said} 014102`.replaceAll(' ', ''));
   });
 });
