@@ -10,8 +10,18 @@ import type { MessageId } from '../messages/address.ts';
 import type { ClientCom } from '../messages/clientCom.ts';
 import type { ClientDisconnect } from '../messages/clientDisconnect.ts';
 import { concat } from '../bytes.ts';
-import { dropOldKeys, receiveRecord, UnopenedRecord, type Evidence, type Received } from './receiving.ts';
+import {
+  dropOldKeys,
+  isUsed,
+  keysCloseAt,
+  newestEpoch,
+  receiveRecord,
+  RefusedRecord,
+  type Evidence,
+  type Received,
+} from './receiving.ts';
 import { giveUp, nextSendTime, repeated, sealAcknowledgement, sealMessage } from './sending.ts';
+import { eraseSuperseded } from './state.ts';
 import type {
   CloseReason,
   Consistency,
@@ -94,7 +104,7 @@ export type ConversationTransitions = {
 export const CONVERSATION_TRANSITIONS: ConversationTransitions = {
   open: { send, receive, accepted, unreachable, reconnected, timer, taken, rekey, close },
   closing: { receive, accepted, unreachable, reconnected, timer, taken },
-  'peer-closed': { receive, accepted: ignore, unreachable: ignore, reconnected: acknowledgeAgain, timer, taken },
+  'peer-closed': { receive: linger, accepted: ignore, unreachable: ignore, reconnected: acknowledgeAgain, timer, taken },
   closed: { receive: ignore, accepted: ignore, unreachable: ignore, reconnected: ignore, timer: ignore, taken },
   broken: { receive: ignore, accepted: ignore, unreachable: ignore, reconnected: ignore, timer: ignore, taken, close: end },
 };
@@ -123,11 +133,18 @@ function send(before: ConversationState, input: Of<'send'>, context: Conversatio
   }
   const content = concat(Uint8Array.of(input.kind === 'text' ? 0 : 1), input.content);
   const message = { id: input.id, type: 'client-com', content } as const;
-  const { state, entry } = sealMessage(before, message, input.nowMs, input.expiresAtMs, context);
+  const { state, entry } = sealMessage(before, message, input.nowMs, expiryOf(input), context);
   return timed(state, context, [
     { type: 'state', id: entry.id, state: 'pending' },
     { type: 'send', message: messageOf(state, entry) },
   ]);
+}
+
+/** A time that can be stored; none for what lies beyond all time. */
+function expiryOf(input: Of<'send'>): number | undefined {
+  const atMs = input.expiresAtMs ?? Infinity;
+  if (Number.isNaN(atMs)) throw new SimsError('session/unexpected-input', 'a message expires at no time: NaN');
+  return atMs > Number.MAX_SAFE_INTEGER - 1 ? undefined : Math.max(0, Math.ceil(atMs));
 }
 
 function receive(before: ConversationState, input: Of<'receive'>, context: ConversationContext): ConversationStep {
@@ -144,12 +161,32 @@ function receive(before: ConversationState, input: Of<'receive'>, context: Conve
   const outputs: ConversationOutput[] = [];
   let state = take(dropOldKeys(before, nowMs), record, nowMs, context, outputs);
   // The record may have brought the announcement that earlier ones waited for.
-  if (state.receive.early.length > 0 && state.receive.epochs.at(-1) !== before.receive.epochs.at(-1)) {
+  if (state.receive.early.length > 0 && newestEpoch(state) > newestEpoch(before)) {
     const { early } = state.receive;
     state = { ...state, receive: { ...state.receive, early: [] } };
-    for (const waiting of early) state = take(state, waiting, nowMs, context, outputs);
+    for (const waiting of early) {
+      const next = take(state, waiting, nowMs, context, outputs);
+      eraseSuperseded(state, next, before);
+      state = next;
+    }
   }
   return show(state, nowMs, context, outputs);
+}
+
+/** The peer has said its last: nothing new is taken in, and a repeat shows that the acknowledgement was lost. */
+function linger(before: ConversationState, input: Of<'receive'>, context: ConversationContext): ConversationStep {
+  const { message, nowMs } = input;
+  const drop = (code: ErrorCode, detail: string): ConversationStep => ({ state: before, outputs: [dropped(code, detail)] });
+  if (message.type === 'ack') return drop('session/ended', 'an ACK after the end');
+  try {
+    if (!isUsed(before, message.saData, context)) return drop('session/ended', 'a message after the last');
+  } catch (error) {
+    if (!(error instanceof SimsError)) throw error;
+    return drop(error.code, error.message);
+  }
+  const acknowledgeAtMs = before.acknowledgeAtMs ?? nowMs + context.options.acknowledgeAfterMs;
+  const outputs = [dropped('session/repeated', 'a record that was opened before')];
+  return timed({ ...before, acknowledgeAtMs }, context, outputs);
 }
 
 /** Takes in one record, or drops it with a reason. */
@@ -167,7 +204,7 @@ function take(
   } catch (error) {
     if (!(error instanceof SimsError) || error.fault !== 'peer') throw error;
     outputs.push(dropped(error.code, error.message));
-    return error instanceof UnopenedRecord ? error.state : state;
+    return error instanceof RefusedRecord ? error.state : state;
   }
   for (const entry of received.delivered) outputs.push({ type: 'state', id: entry.id, state: 'delivered' });
   if (received.evidence !== undefined) return breakOff(received.state, received.evidence, outputs);
@@ -191,6 +228,8 @@ function show(
   let closedBy: InboxEntry | undefined;
   const inbox: InboxEntry[] = [];
   for (const entry of state.inbox) {
+    // Nothing comes after the last message: its direction's end.
+    if (closedBy !== undefined) break;
     if (entry.shown || entry.m > heldBack) {
       inbox.push(entry);
     } else if (entry.kind === 'close') {
@@ -208,10 +247,10 @@ function show(
     outputs.push({ type: 'consistency', consistency });
   }
   if (closedBy !== undefined) state = peerClosed(state, closedBy, nowMs, context, outputs);
-  if (state.at === 'closing' && !state.outbox.some((entry) => entry.type === 'client-disconnect')) {
+  if (state.at === 'closing' && state.outbox.length === 0) {
     // The ACK that is still due has to go before the keys do.
     if (state.acknowledgeAtMs !== undefined) state = sendAck(state, nowMs, context, outputs);
-    outputs.push({ type: 'closed', by: 'own', reason: 'closed' });
+    outputs.push(closedByOwn(state));
     return { state: forget(state, 'closed'), outputs };
   }
   return timed(state, context, outputs);
@@ -239,9 +278,11 @@ function peerClosed(
 
 function accepted(before: ConversationState, input: Of<'accepted'>): ConversationStep {
   const entry = before.outbox.find((candidate) => candidate.id === input.id);
-  if (entry === undefined || entry.accepted) return { state: before, outputs: [] };
-  const known = replaceEntry(before, { ...entry, accepted: true, unreachableSinceMs: undefined });
-  return { state: known, outputs: [{ type: 'state', id: entry.id, state: 'accepted' }] };
+  if (entry === undefined || (entry.accepted && entry.unreachableSinceMs === undefined)) {
+    return { state: before, outputs: [] };
+  }
+  const state = replaceEntry(before, { ...entry, accepted: true, unreachableSinceMs: undefined });
+  return { state, outputs: entry.accepted ? [] : [{ type: 'state', id: entry.id, state: 'accepted' }] };
 }
 
 function unreachable(
@@ -285,7 +326,7 @@ function timer(before: ConversationState, input: Of<'timer'>, context: Conversat
   let state = dropOldKeys(before, nowMs);
   if (state.endsAtMs !== undefined && state.endsAtMs <= nowMs) {
     failAll(state, 'closed', outputs);
-    if (state.at === 'closing') outputs.push({ type: 'closed', by: 'own', reason: 'closed' });
+    if (state.at === 'closing') outputs.push(closedByOwn(state));
     return { state: forget(state, 'closed'), outputs };
   }
   state = giveUpOverdue(state, nowMs, context, outputs);
@@ -298,10 +339,9 @@ function timer(before: ConversationState, input: Of<'timer'>, context: Conversat
   if (state.acknowledgeAtMs !== undefined && state.acknowledgeAtMs <= nowMs) {
     state = sendAck(state, nowMs, context, outputs);
   }
-  const held = state.inbox.find((entry) => !entry.shown);
-  if (held !== undefined && held.receivedAtMs + context.options.holdBackMs <= nowMs) {
-    state = { ...state, receive: { ...state.receive, passedBelow: held.m } };
-  }
+  const { holdBackMs } = context.options;
+  const overdue = state.inbox.findLast((entry) => !entry.shown && entry.receivedAtMs + holdBackMs <= nowMs);
+  if (overdue !== undefined) state = { ...state, receive: { ...state.receive, passedBelow: overdue.m } };
   return show(state, nowMs, context, outputs);
 }
 
@@ -312,13 +352,17 @@ function giveUpOverdue(
   outputs: ConversationOutput[],
 ): ConversationState {
   const given: OutboxEntry[] = [];
+  const { acknowledged, epochStartedAtMs, current } = state.send;
+  // The peer has the present epoch, and drops the keys of the one before after as long.
+  const keysGone = acknowledged && nowMs - epochStartedAtMs >= context.options.keepKeysMs;
   for (const entry of state.outbox) {
-    const expired = entry.expiresAtMs !== undefined && entry.expiresAtMs <= nowMs;
+    const isOver = keysGone && entry.epoch < current.epoch;
+    const expired = isOver || (entry.expiresAtMs !== undefined && entry.expiresAtMs <= nowMs);
     const since = entry.unreachableSinceMs;
     const lost = since !== undefined && nowMs - since >= context.options.unreachableAfterMs;
     if (!expired && !lost) continue;
     given.push(entry);
-    outputs.push({ type: 'state', id: entry.id, state: 'failed', reason: expired ? 'expired' : 'unreachable' });
+    failed(entry, expired ? 'expired' : 'unreachable', outputs);
   }
   return giveUp(state, given);
 }
@@ -337,7 +381,12 @@ function close(before: ConversationState, input: Of<'close'>, context: Conversat
   const message = { id: input.id, type: 'client-disconnect', content } as const;
   const { state, entry } = sealMessage(before, message, input.nowMs, undefined, context);
   const endsAtMs = input.nowMs + context.options.closeAfterMs;
-  return timed({ ...state, at: 'closing', endsAtMs }, context, [{ type: 'send', message: messageOf(state, entry) }]);
+  const closing: ConversationState = { ...state, at: 'closing', endsAtMs, closeReason: input.reason };
+  return timed(closing, context, [{ type: 'send', message: messageOf(state, entry) }]);
+}
+
+function closedByOwn(state: ConversationState): ConversationOutput {
+  return { type: 'closed', by: 'own', reason: state.closeReason ?? 'closed' };
 }
 
 function end(before: ConversationState, input: Of<'close'>): ConversationStep {
@@ -361,7 +410,13 @@ function forget(state: ConversationState, at: 'closed' | 'broken'): Conversation
   return {
     ...state,
     at,
-    send: { ...state.send, current: { ...state.send.current, ...none }, announcement: NOTHING, ratchetKeys: [] },
+    send: {
+      ...state.send,
+      current: { ...state.send.current, ...none },
+      announcement: NOTHING,
+      lastAck: undefined,
+      ratchetKeys: [],
+    },
     receive: {
       ...state.receive,
       epochs: state.receive.epochs.map((epoch) => ({ ...epoch, ...none })),
@@ -387,9 +442,11 @@ function sendAck(
 }
 
 function failAll(state: ConversationState, reason: FailureReason, outputs: ConversationOutput[]): void {
-  for (const entry of state.outbox) {
-    if (entry.type === 'client-com') outputs.push({ type: 'state', id: entry.id, state: 'failed', reason });
-  }
+  for (const entry of state.outbox) failed(entry, reason, outputs);
+}
+
+function failed(entry: OutboxEntry, reason: FailureReason, outputs: ConversationOutput[]): void {
+  if (entry.type === 'client-com') outputs.push({ type: 'state', id: entry.id, state: 'failed', reason });
 }
 
 function messageOf(state: ConversationState, entry: OutboxEntry): ClientCom | ClientDisconnect {
@@ -406,10 +463,14 @@ function timed(
   context: ConversationContext,
   outputs: ConversationOutput[],
 ): ConversationStep {
-  const held = state.inbox.find((entry) => !entry.shown);
-  const releaseAtMs = held === undefined ? undefined : held.receivedAtMs + context.options.holdBackMs;
+  let releaseAtMs: number | undefined;
+  for (const entry of state.inbox) {
+    const at = entry.receivedAtMs + context.options.holdBackMs;
+    if (!entry.shown && (releaseAtMs === undefined || at < releaseAtMs)) releaseAtMs = at;
+  }
+  const sendAtMs = nextSendTime(state, context.options);
   let atMs: number | undefined;
-  for (const time of [nextSendTime(state), state.acknowledgeAtMs, state.endsAtMs, releaseAtMs]) {
+  for (const time of [sendAtMs, state.acknowledgeAtMs, state.endsAtMs, releaseAtMs, keysCloseAt(state)]) {
     if (time !== undefined && (atMs === undefined || time < atMs)) atMs = time;
   }
   if (atMs !== undefined) outputs.push({ type: 'timer', atMs });

@@ -70,19 +70,25 @@ export function place(
     const gap: Gap = { first: history.m + 1, length: m - history.m - 1, before: history.hash, after: previousHash };
     return { as: 'ahead', history: { m, hash: ownHash, gaps: [...history.gaps, gap] } };
   }
+  // The same number twice, with other bytes: two writers have the sender's keys.
+  if (m === history.m && !equal(ownHash, history.hash)) return { as: 'fork', m, expected: history.hash, got: ownHash };
   const index = history.gaps.findIndex((gap) => m >= gap.first && m < gap.first + gap.length);
   const gap = history.gaps[index];
   return gap === undefined ? { as: 'repeated' } : fill(history, index, gap, m, previousHash, ownHash, maxGaps);
 }
 
-/** The history with the sender's given-up messages no longer awaited. */
-export function closeGaps(history: History, lost: readonly Range[]): History {
+/**
+ * The history with the sender's given-up messages no longer awaited; `undefined` when a hole in the middle of a gap
+ * would make more than `maxGaps` gaps.
+ */
+export function closeGaps(history: History, lost: readonly Range[], maxGaps: number): History | undefined {
   let gaps = history.gaps;
   for (const range of lost) {
     const touches = (gap: Gap): boolean => range.first < gap.first + gap.length && gap.first < range.first + range.length;
     if (gaps.some(touches)) gaps = gaps.flatMap((gap) => (touches(gap) ? without(gap, range) : [gap]));
   }
-  return gaps === history.gaps ? history : { ...history, gaps };
+  if (gaps === history.gaps) return history;
+  return gaps.length > maxGaps ? undefined : { ...history, gaps };
 }
 
 /** `seen` of a history, as it travels. */

@@ -5,6 +5,7 @@
  */
 import { lengthPrefixed, uint32, utf8, wipe } from '../bytes.ts';
 import type { Suite } from '../crypto/suite.ts';
+import { secretBytes } from './secretBytes.ts';
 
 /** 0 is initiator to responder, 1 the other way. */
 export type Direction = 0 | 1;
@@ -40,7 +41,7 @@ export function deriveEpoch(
 ): Epoch {
   const expand = (label: string): Uint8Array => {
     const info = lengthPrefixed(label, conversationId, Uint8Array.of(direction), uint32(epoch), bound);
-    return suite.provider.hkdfExpand(suite.hash, x, info, 32);
+    return secretBytes(suite.provider.hkdfExpand(suite.hash, x, info, 32));
   };
   const keys = {
     epoch,

@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 import { concat, equal, wipe } from '../bytes.ts';
-import { SimsError } from '../errors.ts';
+import { SimsError, type ErrorCode } from '../errors.ts';
 import { messageIdBytes, type MessageId } from '../messages/address.ts';
 import { associatedData, NO_ID } from './binding.ts';
 import { decodeBody, MAX_RANGES, type RecordBody, type Seen } from './body.ts';
@@ -12,6 +12,7 @@ import { closeGaps, hasSeen, nextHash, place } from './history.ts';
 import { stepChain, type Direction } from './ratchet.ts';
 import { acceptEpoch, readAnnouncement } from './rekey.ts';
 import { decodeSaData, type SaData } from './saData.ts';
+import { secretBytes } from './secretBytes.ts';
 import type {
   Consistency,
   ConversationContext,
@@ -47,6 +48,7 @@ export interface Evidence {
 const MAX_AHEAD = 1_000;
 const MAX_SKIPPED = 2_000;
 const MAX_EARLY = 64;
+const MAX_EARLY_BYTES = 2_097_152;
 
 /** Direction of the peer's records. */
 export function peerDirection(state: ConversationState): Direction {
@@ -81,23 +83,33 @@ export function receiveRecord(
   const id = record.id === undefined ? NO_ID : messageIdBytes(record.id);
   const bound = associatedData(state.peerBinding, record.type, id, record.saData);
   const plaintext = suite.cipher.open(found.key, fields.nonce, bound, record.sealed);
-  if (found.derived) wipe(found.key);
   if (plaintext === undefined) {
-    throw new UnopenedRecord(state, `epoch ${fields.epoch}, record ${fields.number} does not open`);
+    wipe(...found.made);
+    const message = `epoch ${fields.epoch}, record ${fields.number} does not open`;
+    throw new RefusedRecord(state, 'session/authentication-failed', message);
   }
-  const body = decodeBody(plaintext, suite.ratchetKem?.encapsulationKeyLength ?? 0);
-  if ((record.type === 'ack') !== (body.numbered === undefined)) {
-    throw new SimsError('session/malformed-record', `a number does not fit a record of type ${record.type}`);
+  const opened = { ...state, receive: commitEpoch(found.receive, announced.epoch, nowMs, context) };
+  const body = readBody(opened, record, plaintext, context);
+  const received = takeIn(opened, record, body, bound, nowMs, context);
+  if (received === 'later') {
+    wipe(...found.made);
+    throw new RefusedRecord(state, 'session/not-awaited', `no room for message ${body.numbered?.m} now`);
   }
-  return takeIn({ ...state, receive: commitEpoch(found.receive, announced.epoch, nowMs, context) }, record, body, bound, nowMs, context);
+  if (found.derived) wipe(found.key);
+  // The first chain key of an epoch that was announced just now was in no state that could be replaced.
+  if (state !== before && announced.epoch !== undefined) wipe(announced.epoch.chainKey);
+  return received;
 }
 
-/** A record that does not open, with the state that remembers an authentic announcement: it is not derived twice. */
-export class UnopenedRecord extends SimsError {
+/**
+ * A record that is not accepted, with the state to go on with: it remembers an authentic announcement, which is then
+ * not derived twice, or that the key of an authentic but malformed record is used.
+ */
+export class RefusedRecord extends SimsError {
   readonly #state: ConversationState;
 
-  constructor(state: ConversationState, message: string) {
-    super('session/authentication-failed', message);
+  constructor(state: ConversationState, code: ErrorCode, message: string) {
+    super(code, message);
     this.#state = state;
   }
 
@@ -105,6 +117,27 @@ export class UnopenedRecord extends SimsError {
   get state(): ConversationState {
     return this.#state;
   }
+}
+
+/** Whether the key of that record is gone: it was opened, or its epoch is over. */
+export function isUsed(state: ConversationState, saData: Uint8Array, context: ConversationContext): boolean {
+  const fields = decodeSaData(saData, context.suite.cipher.nonceLength);
+  const { epochs, skipped } = state.receive;
+  if (!equal(fields.conversationId, state.conversationId) || fields.epoch > epochs.at(-1)!.epoch) return false;
+  const epoch = epochs.find((candidate) => candidate.epoch === fields.epoch);
+  if (epoch === undefined) return true;
+  if (fields.number >= epoch.next) return false;
+  return !skipped.some((skip) => skip.epoch === fields.epoch && skip.number === fields.number);
+}
+
+/** The newest epoch of which a record could be opened now. */
+export function newestEpoch(state: ConversationState): number {
+  return (state.receive.announced ?? state.receive.epochs.at(-1)!).epoch;
+}
+
+/** When keys of an epoch that is over go. */
+export function keysCloseAt(state: ConversationState): number | undefined {
+  return state.receive.epochs.find((epoch) => epoch.closesAtMs !== undefined)?.closesAtMs;
 }
 
 /** The state without keys whose time is over. */
@@ -166,11 +199,12 @@ function epochOf(
   return {
     state: {
       ...state,
-      send: { ...state.send, ratchetKeys, ...(usedNewest ? { acknowledged: true } : {}) },
+      send: { ...state.send, ratchetKeys, ...(usedNewest ? { acknowledged: true, announcement: NOTHING } : {}) },
       receive: {
         ...state.receive,
         announced: epoch,
-        epochs: [...epochs.slice(0, -1), { ...newest, length: announcement.previousLength }],
+        // Its root has made the new epoch and serves nothing else.
+        epochs: [...epochs.slice(0, -1), { ...newest, root: NOTHING, length: announcement.previousLength }],
       },
     },
     epoch,
@@ -178,7 +212,13 @@ function epochOf(
 }
 
 type FoundKey =
-  | { readonly key: Uint8Array; readonly derived: boolean; readonly receive: ReceiveState }
+  | {
+      readonly key: Uint8Array;
+      readonly derived: boolean;
+      /** What was derived and is of use only if the record is accepted. */
+      readonly made: readonly Uint8Array[];
+      readonly receive: ReceiveState;
+    }
   | 'used';
 
 function keyOf(
@@ -193,7 +233,8 @@ function keyOf(
     const index = receive.skipped.findIndex((skip) => skip.epoch === fields.epoch && skip.number === fields.number);
     const skipped = receive.skipped[index];
     if (skipped === undefined) return 'used';
-    return { key: skipped.key, derived: false, receive: { ...receive, skipped: receive.skipped.toSpliced(index, 1) } };
+    const rest = { ...receive, skipped: receive.skipped.toSpliced(index, 1) };
+    return { key: skipped.key, derived: false, made: [], receive: rest };
   }
   if (epoch.length !== undefined && fields.number >= epoch.length) {
     throw notAwaited(`record ${fields.number} of an epoch that has ${epoch.length}`);
@@ -206,16 +247,23 @@ function keyOf(
   for (let number = epoch.next; number <= fields.number; number += 1) {
     const keys = stepChain(context.suite, chainKey, state.conversationId, peerDirection(state), epoch.epoch, number);
     if (chainKey !== epoch.chainKey) wipe(chainKey);
-    chainKey = keys.subarray(0, 32);
-    key = keys.subarray(32);
+    chainKey = secretBytes(keys, 0, 32);
+    key = secretBytes(keys, 32);
     if (number < fields.number) skipped.push({ epoch: epoch.epoch, number, key });
   }
-  const moved: ReceiveEpoch = { ...epoch, chainKey, next: fields.number + 1 };
+  const made = [key, chainKey, ...skipped.map((skip) => skip.key)];
+  const moved = withoutSpentKey({ ...epoch, chainKey, next: fields.number + 1 });
   const all = skipped.length === 0 ? receive.skipped : [...receive.skipped, ...skipped].slice(-MAX_SKIPPED);
   const moving = { ...receive, skipped: all };
-  if (receive.announced === epoch) return { key, derived: true, receive: { ...moving, announced: moved } };
+  if (receive.announced === epoch) return { key, derived: true, made, receive: { ...moving, announced: moved } };
   const epochs = receive.epochs.map((other) => (other === epoch ? moved : other));
-  return { key, derived: true, receive: { ...moving, epochs } };
+  return { key, derived: true, made, receive: { ...moving, epochs } };
+}
+
+/** A closed epoch of which every record was opened or passed over needs no chain key. */
+function withoutSpentKey(epoch: ReceiveEpoch): ReceiveEpoch {
+  const spent = epoch.closesAtMs !== undefined && epoch.length !== undefined && epoch.next >= epoch.length;
+  return spent ? { ...epoch, chainKey: NOTHING } : epoch;
 }
 
 /** Opens the announced epoch for good, now that a record of it opened, and closes the one before. */
@@ -228,15 +276,10 @@ function commitEpoch(
   const { announced } = receive;
   if (announced === undefined || epoch === undefined || announced.epoch !== epoch.epoch) return receive;
   const newest = receive.epochs.at(-1)!;
-  // Its root made the new epoch and serves nothing else; the announcement key stays, to tell a clone's announcement.
-  const complete = newest.length !== undefined && newest.next >= newest.length;
-  const closing: ReceiveEpoch = {
-    ...newest,
-    root: NOTHING,
-    chainKey: complete ? NOTHING : newest.chainKey,
-    closesAtMs: nowMs + context.options.keepKeysMs,
-  };
-  return { ...receive, announced: undefined, epochs: [closing, announced] };
+  // The announcement key stays, to tell a clone's announcement.
+  const closing = withoutSpentKey({ ...newest, closesAtMs: nowMs + context.options.keepKeysMs });
+  const skipped = receive.skipped.filter((skip) => skip.epoch >= newest.epoch);
+  return { ...receive, skipped, announced: undefined, epochs: [closing, announced] };
 }
 
 function takeIn(
@@ -246,7 +289,7 @@ function takeIn(
   bound: Uint8Array,
   nowMs: number,
   context: ConversationContext,
-): Received {
+): Received | 'later' {
   let state = opened;
   if (body.ratchetKey !== undefined && body.ratchetKey.number > (state.receive.ratchetKey?.number ?? -1)) {
     const { number, encapsulationKey } = body.ratchetKey;
@@ -254,14 +297,16 @@ function takeIn(
     state = { ...state, receive: { ...state.receive, ratchetKey } };
   }
   if (body.lost.length > 0) {
-    state = { ...state, receive: { ...state.receive, history: closeGaps(state.receive.history, body.lost) } };
+    const history = closeGaps(state.receive.history, body.lost, MAX_RANGES);
+    if (history === undefined && body.numbered !== undefined) return 'later';
+    if (history !== undefined) state = { ...state, receive: { ...state.receive, history } };
   }
   let repeated = false;
   if (body.numbered !== undefined && record.type !== 'ack') {
     const { m, previousHash } = body.numbered;
     const hash = nextHash(context.suite, previousHash, m, bound, record.sealed);
     const placed = place(state.receive.history, m, previousHash.slice(), hash, MAX_RANGES);
-    if (placed.as === 'too-many-gaps') throw notAwaited(`message ${m} would make more than ${MAX_RANGES} gaps`);
+    if (placed.as === 'too-many-gaps') return 'later';
     if (placed.as === 'fork') {
       const { expected, got } = placed;
       const evidence: Evidence = { consistency: 'fork', direction: 'peer', m: placed.m, expected, got };
@@ -269,27 +314,78 @@ function takeIn(
     }
     repeated = placed.as === 'repeated';
     if (placed.as !== 'repeated') {
-      const entry = inboxEntry(record.type, record.id!, body, nowMs);
+      // The gap that this message shows may be one that its sender has given up.
+      const history = closeGaps(placed.history, body.lost, MAX_RANGES);
+      if (history === undefined || isInboxFull(state, m, context)) return 'later';
       state = {
         ...state,
         send: state.send.peerSpoke ? state.send : { ...state.send, peerSpoke: true },
-        receive: { ...state.receive, history: placed.history },
-        inbox: insert(state.inbox, entry),
+        receive: { ...state.receive, history },
+        inbox: insert(state.inbox, inboxEntry(record.type, record.id!, body, nowMs)),
       };
     }
+  }
+  if (state.receive.history !== opened.receive.history && state.send.lastAck !== undefined) {
+    state = { ...state, send: { ...state.send, lastAck: undefined } };
   }
   const acknowledged = acknowledge(state, body.seen);
   return { ...acknowledged, outcome: repeated ? 'repeated' : 'opened' };
 }
 
+/** The body of an opened record, or a refusal that leaves its key used. */
+function readBody(
+  opened: ConversationState,
+  record: EarlyRecord,
+  plaintext: Uint8Array,
+  context: ConversationContext,
+): RecordBody {
+  try {
+    const body = decodeBody(plaintext, context.suite.ratchetKem?.encapsulationKeyLength ?? 0);
+    checkContent(opened, record.type, body);
+    return body;
+  } catch (error) {
+    if (!(error instanceof SimsError)) throw error;
+    throw new RefusedRecord(opened, 'session/malformed-record', error.message);
+  }
+}
+
+function checkContent(state: ConversationState, type: EarlyRecord['type'], body: RecordBody): void {
+  const { numbered, content } = body;
+  if ((type === 'ack') !== (numbered === undefined)) throw malformed(`a number does not fit a record of type ${type}`);
+  if (numbered === undefined) {
+    if (content.length > 0) throw malformed(`an ACK with ${content.length} bytes of content`);
+    return;
+  }
+  const { m } = numbered;
+  if (content.length === 0) throw malformed(`message ${m} has no content`);
+  if (type === 'client-com' && content[0]! > 1) throw malformed(`unknown kind of content ${content[0]}`);
+  if (state.inbox.some((entry) => entry.kind === 'close' && entry.m < m)) throw malformed(`message ${m} after the last`);
+}
+
 function inboxEntry(type: 'client-com' | 'client-disconnect', id: MessageId, body: RecordBody, nowMs: number): InboxEntry {
-  const m = body.numbered!.m;
-  const base = { m, id, inSightOf: body.seen.m, receivedAtMs: nowMs, shown: false };
-  if (body.content.length === 0) throw new SimsError('session/malformed-record', `message ${m} has no content`);
+  const base = { m: body.numbered!.m, id, inSightOf: body.seen.m, receivedAtMs: nowMs, shown: false };
   if (type === 'client-disconnect') return { ...base, kind: 'close', content: body.content };
-  const kind = body.content[0];
-  if (kind !== 0 && kind !== 1) throw new SimsError('session/malformed-record', `unknown kind of content ${kind}`);
-  return { ...base, kind: kind === 0 ? 'text' : 'data', content: body.content.subarray(1) };
+  return { ...base, kind: body.content[0] === 0 ? 'text' : 'data', content: body.content.subarray(1) };
+}
+
+/** Whether message m has to come again later. The one that others wait for is counted apart from those. */
+function isInboxFull(state: ConversationState, m: number, context: ConversationContext): boolean {
+  const { inboxWindow, inboxBytes } = context.options;
+  const awaited = m === firstAwaited(state.receive);
+  let count = 0;
+  let bytes = 0;
+  for (const entry of state.inbox) {
+    if (awaited && !entry.shown) continue;
+    count += 1;
+    bytes += entry.content.length;
+  }
+  return count >= inboxWindow || bytes >= inboxBytes;
+}
+
+/** The lowest number that has not come and is still waited for. */
+function firstAwaited(receive: ReceiveState): number {
+  const { history, passedBelow } = receive;
+  return history.gaps.find((gap) => gap.first + gap.length > passedBelow)?.first ?? history.m + 1;
 }
 
 /** Takes `seen` of the peer as an acknowledgement, if it agrees. */
@@ -339,7 +435,11 @@ function outstanding(outbox: readonly OutboxEntry[], seen: Seen): OutboxEntry[] 
 
 function keepEarly(state: ConversationState, record: EarlyRecord): ConversationState {
   const { early } = state.receive;
-  if (early.length >= MAX_EARLY) throw notAwaited(`${early.length} records wait for an announcement`);
+  let bytes = record.saData.length + record.sealed.length;
+  for (const other of early) bytes += other.saData.length + other.sealed.length;
+  if (early.length >= MAX_EARLY || bytes > MAX_EARLY_BYTES) {
+    throw notAwaited(`${early.length} records wait for an announcement`);
+  }
   if (early.some((other) => equal(other.saData, record.saData) && equal(other.sealed, record.sealed))) return state;
   const kept = { ...record, saData: concat(record.saData), sealed: concat(record.sealed) };
   return { ...state, receive: { ...state.receive, early: [...early, kept] } };
@@ -353,6 +453,10 @@ function insert(inbox: readonly InboxEntry[], entry: InboxEntry): InboxEntry[] {
 
 function nothing(state: ConversationState): Omit<Received, 'outcome'> {
   return { state, delivered: [], evidence: undefined };
+}
+
+function malformed(message: string): SimsError {
+  return new SimsError('session/malformed-record', message);
 }
 
 function notAwaited(message: string): SimsError {

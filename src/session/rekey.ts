@@ -9,6 +9,7 @@ import type { Suite } from '../crypto/suite.ts';
 import { SimsError } from '../errors.ts';
 import type { RatchetPublicKey } from './body.ts';
 import { deriveEpoch, type Direction, type Epoch } from './ratchet.ts';
+import { NUMBER_LIMIT } from './saData.ts';
 import { RecordReader, varintLength, writeVarint } from './varint.ts';
 
 /** A ratchet key pair of this side, by its number. */
@@ -38,14 +39,17 @@ export interface AuthenticAnnouncement {
 const SALT_LENGTH = 16;
 const MAC_LENGTH = 32;
 
-/** Begins the next epoch of this side's direction: what to announce, and the new keys. */
+/**
+ * Begins the next epoch of this side's direction: what to announce, and the new keys. `undefined` when the peer's
+ * ratchet key is no valid key: nothing can be encapsulated to it.
+ */
 export function beginEpoch(
   suite: Suite,
   place: AnnouncementPlace,
   previous: Epoch,
   peerKey: RatchetPublicKey | undefined,
   random: RandomBytes,
-): { readonly announcement: Uint8Array; readonly epoch: Epoch } {
+): { readonly announcement: Uint8Array; readonly epoch: Epoch } | undefined {
   const salt = rekeySalt(suite, random);
   let fields: Uint8Array;
   let secret: Uint8Array;
@@ -55,7 +59,7 @@ export function beginEpoch(
   } else {
     if (peerKey === undefined) throw new SimsError('session/unexpected-input', 'no ratchet key of the peer has come yet');
     const encapsulated = suite.ratchetKem.encapsulate(peerKey.encapsulationKey, random);
-    if (encapsulated === undefined) throw new SimsError('session/malformed-record', "the peer's ratchet key is not valid");
+    if (encapsulated === undefined) return undefined;
     fields = concat(varint(peerKey.number), varint(previous.next), salt, encapsulated.ciphertext);
     secret = suite.kemSecret(encapsulated.raw, encapsulated.ciphertext, peerKey.encapsulationKey);
     wipe(encapsulated.raw);
@@ -80,6 +84,9 @@ export function readAnnouncement(
   const reader = new RecordReader(announcement);
   const keyNumber = suite.ratchetKem === undefined ? 0 : reader.varint();
   const previousLength = reader.varint();
+  if (previousLength > NUMBER_LIMIT) {
+    throw new SimsError('session/malformed-record', `an epoch of ${previousLength} records: at most 2^32`);
+  }
   const salt = reader.take(SALT_LENGTH);
   const ciphertext = reader.take(suite.ratchetKem?.ciphertextLength ?? 0);
   const fields = announcement.subarray(0, reader.offset);

@@ -13,7 +13,8 @@ import { nextHash, seenOf } from './history.ts';
 import { stepChain, type Direction } from './ratchet.ts';
 import { beginEpoch } from './rekey.ts';
 import { encodeSaData, NUMBER_LIMIT } from './saData.ts';
-import type { ConversationContext, ConversationState, OutboxEntry, SendState } from './state.ts';
+import { secretBytes, secretKeyPair } from './secretBytes.ts';
+import type { ConversationContext, ConversationOptions, ConversationState, OutboxEntry, SendState } from './state.ts';
 
 /** A record ready to go, and the state without its key. */
 export interface SealedRecord {
@@ -43,6 +44,8 @@ export function sealMessage(
   const m = send.m + 1;
   const carries = !send.acknowledged && (!send.messageCarried || carriesByNumber(send));
   const record = sealRecord(rekeyed, message.type, message.id, { m, carries, content: message.content }, nowMs, context);
+  // A new epoch's first chain key was in no state that could be replaced.
+  if (rekeyed !== before) wipe(send.current.chainKey);
   const id = messageIdBytes(message.id);
   const bound = associatedData(rekeyed.ownBinding, message.type, id, record.saData);
   const hash = nextHash(context.suite, send.hash, m, bound, record.sealed);
@@ -71,22 +74,30 @@ export function sealMessage(
   return { state: { ...record.state, send: after, outbox: [...record.state.outbox, entry] }, entry };
 }
 
-/** Seals an ACK: a record without a number, never repeated. */
+/** An ACK: a record without a number. While there is nothing to add to the last one, that one again. */
 export function sealAcknowledgement(
   before: ConversationState,
   nowMs: number,
   context: ConversationContext,
 ): SealedRecord {
+  const { lastAck } = before.send;
+  // Whoever repeats old records gets no new keys used up: the peer looks only so far ahead.
+  if (lastAck !== undefined) return { state: { ...before, acknowledgeAtMs: undefined }, ...lastAck };
   const rekeyed = rekeyIfDue(before, 'ack', nowMs, context);
   const carries = !rekeyed.send.acknowledged && carriesByNumber(rekeyed.send);
-  return sealRecord(rekeyed, 'ack', undefined, { m: undefined, carries, content: NOTHING }, nowMs, context);
+  const record = sealRecord(rekeyed, 'ack', undefined, { m: undefined, carries, content: NOTHING }, nowMs, context);
+  if (rekeyed !== before) wipe(rekeyed.send.current.chainKey);
+  if (carries) return record;
+  const { state, saData, sealed } = record;
+  return { state: { ...state, send: { ...state.send, lastAck: { saData, sealed } } }, saData, sealed };
 }
 
 /** The time of the next repeat, expiry or give-up; `undefined` when nothing is outstanding. */
-export function nextSendTime(state: ConversationState): number | undefined {
+export function nextSendTime(state: ConversationState, options: ConversationOptions): number | undefined {
   let next: number | undefined;
   for (const entry of state.outbox) {
-    const at = Math.min(entry.sendAgainAtMs, entry.expiresAtMs ?? Infinity);
+    const unreachableAtMs = (entry.unreachableSinceMs ?? Infinity) + options.unreachableAfterMs;
+    const at = Math.min(entry.sendAgainAtMs, entry.expiresAtMs ?? Infinity, unreachableAtMs);
     if (next === undefined || at < next) next = at;
   }
   return next;
@@ -102,12 +113,16 @@ export function repeated(entry: OutboxEntry, nowMs: number, context: Conversatio
 /** The state without `given`, whose numbers are told to the peer as lost. */
 export function giveUp(state: ConversationState, given: readonly OutboxEntry[]): ConversationState {
   if (given.length === 0) return state;
+  const { send } = state;
   const gone = new Set(given.map((entry) => entry.m));
+  const outbox = state.outbox.filter((entry) => !gone.has(entry.m));
+  // The announcement has to ride in another message when the one that carried it goes.
+  const messageCarried = outbox.some((entry) => entry.carries && entry.epoch === send.current.epoch);
   const lost = mergeRanges([...state.send.lost, ...given.map((entry) => ({ first: entry.m, length: 1 }))]);
   return {
     ...state,
-    send: { ...state.send, lost, lostToldAt: undefined },
-    outbox: state.outbox.filter((entry) => !gone.has(entry.m)),
+    send: { ...send, lost, lostToldAt: undefined, messageCarried, lastAck: undefined },
+    outbox,
   };
 }
 
@@ -141,11 +156,13 @@ function rekeyIfDue(
   if (epoch >= NUMBER_LIMIT) return state;
   const place = { conversationId: state.conversationId, direction: ownDirection(state), epoch };
   const begun = beginEpoch(suite, place, send.current, receive.ratchetKey, random);
+  // The peer's own key is no key: there is nothing to heal to, and its messages go on under the present epoch.
+  if (begun === undefined) return state;
   const newest = send.ratchetKeys.at(-1);
   const ratchetKeys =
     suite.ratchetKem === undefined
       ? []
-      : [...send.ratchetKeys, { number: (newest?.number ?? -1) + 1, pair: suite.ratchetKem.generateKeyPair(random) }];
+      : [...send.ratchetKeys, { number: (newest?.number ?? -1) + 1, pair: secretKeyPair(suite.ratchetKem.generateKeyPair(random)) }];
   return {
     ...state,
     send: {
@@ -156,6 +173,7 @@ function rekeyIfDue(
       announcement: begun.announcement,
       acknowledged: false,
       messageCarried: false,
+      lastAck: undefined,
       ratchetKeys,
       peerSpoke: false,
       rekeyAsked: false,
@@ -209,7 +227,7 @@ function sealRecord(
       acknowledgeAtMs: undefined,
       send: {
         ...send,
-        current: { ...send.current, chainKey: keys.subarray(0, 32), next: next + 1 },
+        current: { ...send.current, chainKey: secretBytes(keys, 0, 32), next: next + 1 },
         bytesSealed: send.bytesSealed + sealed.length,
       },
     },

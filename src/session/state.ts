@@ -13,6 +13,7 @@ import { firstHash, type History } from './history.ts';
 import type { Padding } from './padding.ts';
 import { deriveEpoch, type Epoch } from './ratchet.ts';
 import type { RatchetKeyPair } from './rekey.ts';
+import { secretKeyPair } from './secretBytes.ts';
 
 /** Version of {@link ConversationState}; a stored state of another version is not read. */
 export const STATE_VERSION = 1;
@@ -72,6 +73,8 @@ export interface SendState {
   readonly acknowledged: boolean;
   /** Whether a numbered message of the epoch has carried it. */
   readonly messageCarried: boolean;
+  /** The last ACK, as long as another would say no more; `undefined` when it carried an announcement or key. */
+  readonly lastAck: { readonly saData: Uint8Array; readonly sealed: Uint8Array } | undefined;
   /** Own ratchet keys that the peer may still use, oldest first; the last is the one that this epoch carries. */
   readonly ratchetKeys: readonly RatchetKeyPair[];
   /** Number of the last message, and H there. */
@@ -149,6 +152,8 @@ export interface ConversationState {
   readonly acknowledgeAtMs: number | undefined;
   /** When a state that is ending ends. */
   readonly endsAtMs: number | undefined;
+  /** Why this side closed it, once it has. */
+  readonly closeReason: CloseReason | undefined;
 }
 
 /** Bounds and delays, with their defaults in {@link DEFAULT_OPTIONS}. */
@@ -170,6 +175,13 @@ export interface ConversationOptions {
   readonly keepKeysMs: number;
   /** Unacknowledged messages at most; default 256. */
   readonly window: number;
+  /**
+   * Messages at most that wait in the inbox, to be taken or for an earlier one; default 1,000. What comes beyond is not
+   * acknowledged, and comes again.
+   */
+  readonly inboxWindow: number;
+  /** Bytes at most that wait in the inbox; default 16 MiB. One message always has a place. */
+  readonly inboxBytes: number;
 }
 
 /** Defaults of {@link ConversationOptions}. */
@@ -183,6 +195,8 @@ export const DEFAULT_OPTIONS: ConversationOptions = {
   closeAfterMs: 5_000,
   keepKeysMs: 600_000,
   window: 256,
+  inboxWindow: 1_000,
+  inboxBytes: 16_777_216,
 };
 
 /** What a step needs besides state and input. */
@@ -235,7 +249,11 @@ export function startConversation(start: ConversationStart, context: Conversatio
       announcement: NOTHING,
       acknowledged: false,
       messageCarried: false,
-      ratchetKeys: suite.ratchetKem === undefined ? [] : [{ number: 0, pair: suite.ratchetKem.generateKeyPair(random) }],
+      lastAck: undefined,
+      ratchetKeys:
+        suite.ratchetKem === undefined
+          ? []
+          : [{ number: 0, pair: secretKeyPair(suite.ratchetKem.generateKeyPair(random)) }],
       m: 0,
       hash: ownHash,
       lost: [],
@@ -258,15 +276,21 @@ export function startConversation(start: ConversationStart, context: Conversatio
     inbox: [],
     acknowledgeAtMs: undefined,
     endsAtMs: undefined,
+    closeReason: undefined,
   };
 }
 
 /**
- * Overwrites the keys of a state that has been replaced: those that the newer state does not hold. Call it when the
- * newer state is stored, never before.
+ * Overwrites the keys of a state that has been replaced: those that the newer state does not hold, nor `other`. Call it
+ * when the newer state is stored, never before.
  */
-export function eraseSuperseded(older: ConversationState, newer: ConversationState | undefined): void {
+export function eraseSuperseded(
+  older: ConversationState,
+  newer: ConversationState | undefined,
+  other?: ConversationState,
+): void {
   const kept = new Set(newer === undefined ? [] : secretsOf(newer));
+  if (other !== undefined) for (const secret of secretsOf(other)) kept.add(secret);
   for (const secret of secretsOf(older)) if (!kept.has(secret)) wipe(secret);
 }
 

@@ -10,11 +10,13 @@ import { DEFAULT_LIMITS, type Limits } from '../codec/limits.ts';
 import type { Value } from '../codec/value.ts';
 import { addressBytes, addressFromBytes, messageIdBytes, messageIdFromBytes } from '../messages/address.ts';
 import type { Range } from './body.ts';
+import { secretBytes, secretKeyPair } from './secretBytes.ts';
 import { conversationBinding, type Participant } from './binding.ts';
 import type { Gap } from './history.ts';
 import type { Epoch } from './ratchet.ts';
 import {
   STATE_VERSION,
+  type CloseReason,
   type Consistency,
   type ContentKind,
   type ConversationState,
@@ -30,6 +32,7 @@ const STATES: readonly ConversationState['at'][] = ['open', 'closing', 'peer-clo
 const CONSISTENCIES: readonly Consistency[] = ['consistent', 'gap', 'fork', 'clone', 'rollback'];
 const KINDS: readonly InboxEntry['kind'][] = ['text', 'data', 'close'];
 const TYPES: readonly EarlyRecord['type'][] = ['client-com', 'client-disconnect', 'ack'];
+const CLOSE_REASONS: readonly CloseReason[] = ['closed', 'replaced', 'client-ended', 'error'];
 const STATE_LIMITS: Limits = { ...DEFAULT_LIMITS, maxBytes: 2 ** 30, maxItems: 2 ** 20 };
 
 /** The state as bytes. They hold keys. */
@@ -50,6 +53,7 @@ export function encodeState(state: ConversationState): Uint8Array {
     state.inbox.map(encodeInboxEntry),
     optional(state.acknowledgeAtMs),
     optional(state.endsAtMs),
+    state.closeReason === undefined ? 0 : CLOSE_REASONS.indexOf(state.closeReason) + 1,
   ]);
 }
 
@@ -73,14 +77,15 @@ export function decodeState(bytes: Uint8Array, suiteOf: (name: SuiteName) => Sui
 
 function readState(fields: Fields, suiteOf: (name: SuiteName) => Suite | undefined): ConversationState {
   const at = fields.oneOf(STATES);
-  const suite = suiteOf(fields.text() as SuiteName);
-  if (suite === undefined) throw new TypeError('a suite that is not at hand');
+  const name = fields.text();
+  const suite = suiteOf(name as SuiteName);
+  if (suite === undefined || suite.name !== name) throw new TypeError(`${name} is not at hand`);
   const conversationId = fields.bytes();
-  const role = fields.number() === 0 ? 'initiator' : 'responder';
-  const own = readParticipant(fields.array());
-  const peer = readParticipant(fields.array());
+  const role = fields.upTo(1) === 0 ? 'initiator' : 'responder';
+  const own = fields.array(readParticipant);
+  const peer = fields.array(readParticipant);
   const [sending, receiving] = role === 'initiator' ? ([0, 1] as const) : ([1, 0] as const);
-  return {
+  const state: ConversationState = {
     version: STATE_VERSION,
     at,
     suite: suite.name,
@@ -92,13 +97,16 @@ function readState(fields: Fields, suiteOf: (name: SuiteName) => Suite | undefin
     ownBinding: conversationBinding(suite, conversationId, sending, own, peer),
     peerBinding: conversationBinding(suite, conversationId, receiving, peer, own),
     consistency: fields.oneOf(CONSISTENCIES),
-    send: readSend(fields.array()),
-    receive: readReceive(fields.array()),
+    send: fields.array(readSend),
+    receive: fields.array(readReceive),
     outbox: fields.list(readOutboxEntry),
     inbox: fields.list(readInboxEntry),
     acknowledgeAtMs: fields.optional(),
     endsAtMs: fields.optional(),
+    closeReason: CLOSE_REASONS[fields.upTo(CLOSE_REASONS.length) - 1],
   };
+  fields.end();
+  return state;
 }
 
 function encodeParticipant(participant: Participant): Value {
@@ -116,9 +124,9 @@ function encodeEpoch(epoch: Epoch): Value[] {
 function readEpoch(fields: Fields): Epoch {
   return {
     epoch: fields.number(),
-    root: fields.bytes(),
-    announcementKey: fields.bytes(),
-    chainKey: fields.bytes(),
+    root: fields.secret(),
+    announcementKey: fields.secret(),
+    chainKey: fields.secret(),
     next: fields.number(),
   };
 }
@@ -137,11 +145,12 @@ function encodeSend(send: SendState): Value {
     optional(send.lostToldAt),
     send.seenM,
     send.seenHash,
+    send.lastAck === undefined ? [] : [[send.lastAck.saData, send.lastAck.sealed]],
   ];
 }
 
 function readSend(fields: Fields): SendState {
-  const current = readEpoch(fields.array());
+  const current = fields.array(readEpoch);
   const bytesSealed = fields.number();
   const epochStartedAtMs = fields.number();
   const announcement = fields.bytes();
@@ -157,7 +166,7 @@ function readSend(fields: Fields): SendState {
     rekeyAsked: (bits & 8) !== 0,
     ratchetKeys: fields.list((key) => ({
       number: key.number(),
-      pair: { encapsulationKey: key.bytes(), decapsulationKey: key.bytes() },
+      pair: secretKeyPair({ encapsulationKey: key.bytes(), decapsulationKey: key.bytes() }),
     })),
     m: fields.number(),
     hash: fields.bytes(),
@@ -165,6 +174,7 @@ function readSend(fields: Fields): SendState {
     lostToldAt: fields.optional(),
     seenM: fields.number(),
     seenHash: fields.bytes(),
+    lastAck: fields.list((ack) => ({ saData: ack.bytes(), sealed: ack.bytes() }))[0],
   };
 }
 
@@ -200,9 +210,11 @@ function encodeReceive(receive: ReceiveState): Value {
 }
 
 function readReceive(fields: Fields): ReceiveState {
+  const epochs = fields.list(readReceiveEpoch);
+  if (epochs.length === 0 || epochs.length > 2) throw new TypeError(`${epochs.length} open epochs`);
   return {
-    epochs: fields.list(readReceiveEpoch),
-    skipped: fields.list((skipped) => ({ epoch: skipped.number(), number: skipped.number(), key: skipped.bytes() })),
+    epochs,
+    skipped: fields.list((skipped) => ({ epoch: skipped.number(), number: skipped.number(), key: skipped.secret() })),
     early: fields.list(readEarlyRecord),
     announced: fields.list(readReceiveEpoch)[0],
     history: { m: fields.number(), hash: fields.bytes(), gaps: fields.list(readGap) },
@@ -340,6 +352,21 @@ class Fields {
     return value === 0 ? undefined : value - 1;
   }
 
+  upTo(most: number): number {
+    const value = this.number();
+    if (value > most) throw new TypeError(`${value} is more than ${most}`);
+    return value;
+  }
+
+  /** A copy of a key, which does not print. */
+  secret(): Uint8Array {
+    return secretBytes(this.bytes());
+  }
+
+  end(): void {
+    if (this.#next < this.#items.length) throw new TypeError(`${this.#items.length - this.#next} items too many`);
+  }
+
   /** A copy, so that the caller may wipe what it decoded. */
   bytes(): Uint8Array {
     const value = this.#take();
@@ -359,14 +386,14 @@ class Fields {
     return choice;
   }
 
-  array(): Fields {
-    return new Fields(this.#take());
+  array<T>(read: (fields: Fields) => T): T {
+    return readAll(this.#take(), read);
   }
 
   list<T>(read: (item: Fields) => T): T[] {
     const value = this.#take();
     if (!Array.isArray(value)) throw new TypeError('not a list');
-    return (value as readonly Value[]).map((item) => read(new Fields(item)));
+    return (value as readonly Value[]).map((item) => readAll(item, read));
   }
 
   #take(): Value {
@@ -375,6 +402,13 @@ class Fields {
     this.#next += 1;
     return value;
   }
+}
+
+function readAll<T>(value: Value, read: (fields: Fields) => T): T {
+  const fields = new Fields(value);
+  const result = read(fields);
+  fields.end();
+  return result;
 }
 
 const NOTHING = new Uint8Array(0);
