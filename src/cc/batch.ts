@@ -26,7 +26,9 @@ export interface BatchVerdict {
 
 /** Where the cases of PKITS get their files from: DER by name without extension, `undefined` where there is none. */
 export interface BatchFiles {
+  /** The bytes of a certificate, DER or PEM; `undefined` when there is none of that name. */
   readonly certificate: (name: string) => Uint8Array | undefined;
+  /** The bytes of a revocation list, alike. */
   readonly crl: (name: string) => Uint8Array | undefined;
   /** Time that counts for cases that give none, in milliseconds since 1970; default now. */
   readonly atMs?: number;
@@ -128,7 +130,8 @@ async function verdictOf(verify: () => Promise<Verification | undefined>): Promi
     return verification.valid ? { valid: true, reasons: [] } : { valid: false, reasons: verification.reasons };
   } catch (error) {
     // A case that is no case: its anchors do not parse, its fields are of other types.
-    if (error instanceof SimsError) return { valid: false, reasons: [error.code === 'cc/invalid-argument' ? 'no-path' : 'malformed'] };
+    if (error instanceof SimsError)
+      return { valid: false, reasons: [error.code === 'cc/invalid-argument' ? 'no-path' : 'malformed'] };
     throw error;
   }
 }
@@ -165,6 +168,7 @@ async function verifyLimboCase(record: JsonRecord, files: BatchFiles): Promise<V
   const [target = new Uint8Array()] = decodePemOrDer(peer, 'CERTIFICATE');
   const time = record['validation_time'];
   const atMs = typeof time === 'string' ? Date.parse(time) : (files.atMs ?? Date.now());
+  if (!Number.isFinite(atMs)) return undefined;
   const depth = record['max_chain_depth'];
   const names = [record['expected_peer_name'], ...array(record['expected_peer_names'])].flatMap(expectedName);
   const crls = texts(record['crls']).flatMap((each) => decodePemOrDer(each, 'X509 CRL'));

@@ -29,14 +29,14 @@ export interface Key {
   readonly hash: string | null;
 }
 
-export type KeyKind = 'P-256' | 'P-384' | 'P-521' | 'Ed25519' | 'RSA' | 'RSA-PSS';
+export type KeyKind = 'P-256' | 'P-384' | 'P-521' | 'Ed25519' | 'RSA' | 'RSA-PSS' | 'RSA-1024';
 
 export function makeKey(kind: KeyKind = 'P-256'): Key {
   const pair =
     kind === 'Ed25519'
       ? generateKeyPairSync('ed25519')
       : kind.startsWith('RSA')
-        ? generateKeyPairSync('rsa', { modulusLength: 2048 })
+        ? generateKeyPairSync('rsa', { modulusLength: kind === 'RSA-1024' ? 1024 : 2048 })
         : generateKeyPairSync('ec', { namedCurve: kind });
   const spki = new Uint8Array(pair.publicKey.export({ format: 'der', type: 'spki' }));
   return { privateKey: pair.privateKey, spki, ...ALGORITHMS[kind] };
@@ -57,6 +57,7 @@ const ALGORITHMS: Record<KeyKind, { algorithm: Uint8Array; hash: string | null }
   'P-521': { algorithm: sequence(objectIdentifier('1.2.840.10045.4.3.4')), hash: 'sha512' },
   Ed25519: { algorithm: sequence(objectIdentifier('1.3.101.112')), hash: null },
   RSA: { algorithm: sequence(objectIdentifier('1.2.840.113549.1.1.11'), nullValue()), hash: 'sha256' },
+  'RSA-1024': { algorithm: sequence(objectIdentifier('1.2.840.113549.1.1.11'), nullValue()), hash: 'sha256' },
   'RSA-PSS': { algorithm: PSS_SHA256, hash: 'sha256' },
 };
 
