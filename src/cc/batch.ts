@@ -26,9 +26,9 @@ export interface BatchVerdict {
 
 /** Where the cases of PKITS get their files from: DER by name without extension, `undefined` where there is none. */
 export interface BatchFiles {
-  /** The bytes of a certificate, DER or PEM; `undefined` when there is none of that name. */
+  /** The DER of the certificate of that name; `undefined` when there is none. */
   readonly certificate: (name: string) => Uint8Array | undefined;
-  /** The bytes of a revocation list, alike. */
+  /** The DER of the revocation list of that name, alike. */
   readonly crl: (name: string) => Uint8Array | undefined;
   /** Time that counts for cases that give none, in milliseconds since 1970; default now. */
   readonly atMs?: number;

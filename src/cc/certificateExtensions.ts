@@ -44,12 +44,14 @@ export const KEY_USAGE = {
 /** A usage of a key, by name. */
 export type KeyUsageName = keyof typeof KEY_USAGE;
 
+/** Which key signed the certificate (RFC 5280 §4.2.1.1). */
 export interface AuthorityKeyIdentifier {
   readonly keyIdentifier: Uint8Array | undefined;
   readonly issuer: readonly GeneralName[] | undefined;
   readonly serial: Uint8Array | undefined;
 }
 
+/** Names that certificates below a CA may and may not have (RFC 5280 §4.2.1.10). */
 export interface NameConstraints {
   readonly permitted: readonly GeneralName[];
   readonly excluded: readonly GeneralName[];
@@ -75,7 +77,10 @@ export interface Extensions {
   readonly nameConstraints?: NameConstraints;
   readonly policies?: readonly string[];
   readonly policyMappings?: readonly { readonly issuerDomain: string; readonly subjectDomain: string }[];
-  readonly policyConstraints?: { readonly requireExplicit: number | undefined; readonly inhibitMapping: number | undefined };
+  readonly policyConstraints?: {
+    readonly requireExplicit: number | undefined;
+    readonly inhibitMapping: number | undefined;
+  };
   readonly inhibitAnyPolicy?: number;
   readonly authorityKeyIdentifier?: AuthorityKeyIdentifier;
   readonly subjectKeyIdentifier?: Uint8Array;

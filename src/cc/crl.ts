@@ -71,13 +71,14 @@ export const REMOVE_FROM_CRL = 8;
 export const MAX_CRL_LENGTH = 67_108_864;
 
 /**
- * Parses the head of a list from DER; the entries are left to {@link findEntry}. The bytes are not copied: they must not
+ * Parses the head of a list from DER; the entries are left to `findEntry`. The bytes are not copied: they must not
  * change afterwards.
  *
  * @throws `cc/malformed`
  */
 export function parseCrl(bytes: Uint8Array): Crl {
-  if (bytes.length > MAX_CRL_LENGTH) throw new SimsError('cc/malformed', `a list of ${bytes.length} bytes, limit ${MAX_CRL_LENGTH}`);
+  if (bytes.length > MAX_CRL_LENGTH)
+    throw new SimsError('cc/malformed', `a list of ${bytes.length} bytes, limit ${MAX_CRL_LENGTH}`);
   const outer = enterWhole(bytes, TAG.sequence);
   const body = outer.enter(TAG.sequence);
   const toBeSigned = bytes.subarray(outer.start, outer.stop);
@@ -87,7 +88,8 @@ export function parseCrl(bytes: Uint8Array): Crl {
 
   const isVersion2 = body.peek() === TAG.integer;
   if (isVersion2 && body.natural() !== 1) throw malformed('version of a list', body.start);
-  if (!same(body.raw(TAG.sequence), algorithm.bytes)) throw malformed('the two signature algorithms differ', body.start);
+  if (!same(body.raw(TAG.sequence), algorithm.bytes))
+    throw malformed('the two signature algorithms differ', body.start);
   const issuer = readName(body);
   const thisUpdateMs = body.time();
   const nextTag = body.peek();
@@ -156,7 +158,8 @@ export function findEntry(
     if (end - start > 1 && isPadded(bytes[start]!, bytes[start + 1]!)) throw malformed('INTEGER not minimal', start);
     entry.next();
     const { tag, content: timeStart, stop: timeEnd } = entry;
-    if (timeEnd > stop || (tag !== TAG.utcTime && tag !== TAG.generalizedTime)) throw malformed('time of an entry', timeStart);
+    if (timeEnd > stop || (tag !== TAG.utcTime && tag !== TAG.generalizedTime))
+      throw malformed('time of an entry', timeStart);
     const revokedAtMs = timeAt(bytes, timeStart, timeEnd, tag);
     let reason = 0;
     if (entry.at < stop) {
@@ -197,14 +200,16 @@ function isAt(bytes: Uint8Array, start: number, wanted: Uint8Array): boolean {
 }
 
 type Extensions = Partial<{
-  -readonly [K in
-    | 'crlNumber'
-    | 'baseCrlNumber'
-    | 'issuingDistributionPoint'
-    | 'authorityKeyIdentifier'
-    | 'freshestCrl'
-    | 'hasCriticalUnknown'
-    | 'isCrlNumberCritical']: Crl[K];
+  -readonly [
+    K in
+      | 'crlNumber'
+      | 'baseCrlNumber'
+      | 'issuingDistributionPoint'
+      | 'authorityKeyIdentifier'
+      | 'freshestCrl'
+      | 'hasCriticalUnknown'
+      | 'isCrlNumberCritical'
+  ]: Crl[K];
 }>;
 
 function readCrlExtensions(sequence: DerReader): Extensions {
@@ -255,7 +260,10 @@ function readIssuingDistributionPoint(value: Uint8Array): IssuingDistributionPoi
   };
 }
 
-function readEntryExtensions(rest: DerReader): { readonly reason: number; readonly issuers: readonly string[] | undefined } {
+function readEntryExtensions(rest: DerReader): {
+  readonly reason: number;
+  readonly issuers: readonly string[] | undefined;
+} {
   const sequence = rest.enter(TAG.sequence);
   rest.finish();
   let reason = 0;

@@ -60,6 +60,18 @@ export {
 } from './profileCitizenCard.ts';
 export type { RevocationMode } from './revocation.ts';
 export { RevocationCache, type CachedRevocationData } from './revocationCache.ts';
+export type {
+  AskCan,
+  AskPin,
+  CanRequest,
+  PinRequest,
+  Signer,
+  SignerEvent,
+  SignerSignature,
+  SigningAlgorithm,
+  SignOptions,
+} from './signer.ts';
+export type { SignerCertificate, SignerKeyKind } from './signerCertificate.ts';
 export {
   createTrustStore,
   readCertificates,

@@ -61,7 +61,11 @@ export interface VerifyOptions {
   /** Limits on work; default {@link DEFAULT_LIMITS}. */
   readonly limits?: Partial<Limits>;
   /** Ends the verification when `now()` reaches `atMs`, looked at before each piece of work. */
-  readonly deadline?: { readonly now: () => number; readonly atMs: number };
+  readonly deadline?: {
+    /** Milliseconds, of the clock that `atMs` is of. */
+    readonly now: () => number;
+    readonly atMs: number;
+  };
 }
 
 declare const verified: unique symbol;
@@ -127,7 +131,10 @@ export async function verifyCertificate(options: VerifyOptions): Promise<Verific
   const { trust, profile, names = [] } = options;
   const atMs = options.atMs ?? Date.now();
   if (trust.purpose !== profile.purpose) {
-    throw new SimsError('cc/invalid-argument', `profile ${profile.name} is for ${profile.purpose}, the store for ${trust.purpose}`);
+    throw new SimsError(
+      'cc/invalid-argument',
+      `profile ${profile.name} is for ${profile.purpose}, the store for ${trust.purpose}`,
+    );
   }
   if (!Number.isFinite(atMs)) throw new SimsError('cc/invalid-argument', `not a time: ${atMs}`);
   if (profile.isNameRequired && names.length === 0) {
@@ -169,7 +176,13 @@ class Verifier {
       const target = this.#target();
       const proof = target === undefined ? undefined : await this.#verify(target);
       if (proof !== undefined) {
-        return { valid: true, verified: proof, attempts: this.#attempts(), notes: this.#notes, work: this.#budget.work };
+        return {
+          valid: true,
+          verified: proof,
+          attempts: this.#attempts(),
+          notes: this.#notes,
+          work: this.#budget.work,
+        };
       }
     } catch (error) {
       if (!(error instanceof WorkLimitReached)) throw error;
@@ -203,11 +216,20 @@ class Verifier {
       return undefined;
     }
     const shared = { profile: profile.name, purpose: trust.purpose, atMs: this.#atMs, names: [...names] };
-    if (isAnchor) return prove({ ...shared, certificate: target, path: [target], policies: [], revocation: 'not-checked' });
+    if (isAnchor)
+      return prove({ ...shared, certificate: target, path: [target], policies: [], revocation: 'not-checked' });
 
     const source = this.#source();
     const revocations = this.#revocations(revocation, source, rules);
-    const onRejected = ({ path, isAnchor: isTop, refusal }: { path: readonly Certificate[]; isAnchor: boolean; refusal: Refusal }): void => {
+    const onRejected = ({
+      path,
+      isAnchor: isTop,
+      refusal,
+    }: {
+      path: readonly Certificate[];
+      isAnchor: boolean;
+      refusal: Refusal;
+    }): void => {
       // A signature concerns the child, everything else the candidate.
       this.#record(this.#partial, path, refusal.reason === 'signature-invalid' ? 1 : 0, refusal, isTop);
     };
@@ -270,7 +292,9 @@ class Verifier {
         this.#reading(`list ${at}`, () => lists.push(each instanceof Uint8Array ? parseCrl(each) : each));
       }
       for (const [at, each] of ocspResponses.entries()) {
-        this.#reading(`response ${at}`, () => responses.push(each instanceof Uint8Array ? parseOcspResponse(each) : each));
+        this.#reading(`response ${at}`, () =>
+          responses.push(each instanceof Uint8Array ? parseOcspResponse(each) : each),
+        );
       }
     }
     return new RevocationChecker(mode, {
@@ -296,7 +320,13 @@ class Verifier {
     }
   }
 
-  #record(into: Attempt[], path: readonly Certificate[], at: number, { reason, detail }: Refusal, isAnchored: boolean): void {
+  #record(
+    into: Attempt[],
+    path: readonly Certificate[],
+    at: number,
+    { reason, detail }: Refusal,
+    isAnchored: boolean,
+  ): void {
     if (into.length >= MOST_ATTEMPTS) return;
     const names = path.map((certificate, place) => {
       if (place === path.length - 1) return 'target';

@@ -22,7 +22,7 @@ export interface AlgorithmPolicy {
   readonly maxRsaBits: number;
   /** Smallest elliptic curve field; default 256. */
   readonly minEcBits: number;
-  /** The only algorithms allowed, as {@link signatureAlgorithmName} spells them; default all that are supported. */
+  /** The only algorithms allowed, as `signatureAlgorithmName` spells them; default all that are supported. */
   readonly signatures?: readonly string[];
 }
 
@@ -95,7 +95,8 @@ export class SignatureChecker {
     if (this.#policy.signatures?.includes(name) === false) return refuse('signature-algorithm-unsupported', name);
     const weakness = this.checkKey(publicKey);
     if (weakness !== undefined || publicKey === undefined) return weakness;
-    if (!fits(publicKey, algorithm)) return refuse('signature-invalid', `${algorithm.scheme} under a key of ${publicKey.kind}`);
+    if (!fits(publicKey, algorithm))
+      return refuse('signature-invalid', `${algorithm.scheme} under a key of ${publicKey.kind}`);
     this.#budget.spend('signatureChecks');
     return (await verify(publicKey, algorithm, signed)) ? undefined : refuse('signature-invalid');
   }

@@ -64,6 +64,7 @@ export interface ClientEnvironment {
   /** Every suite that can be used, in the order of preference. Those that are offered only when asked for come in `optional`. */
   readonly suites: readonly Suite[];
   readonly optionalSuites?: readonly Suite[];
+  /** The way to a URL; rejects for one that the platform cannot reach. */
   readonly dial: (url: string, options: { readonly signal: AbortSignal }) => Promise<Transport>;
   /** Default {@link systemClock}. */
   readonly clock?: Clock;

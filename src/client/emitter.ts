@@ -2,6 +2,7 @@
 
 /** Calls back for each event of a type, until the returned function is called. */
 export interface Events<Map extends object> {
+  /** Calls `listener` for each event of that type, until the returned function is called. */
   on<Type extends keyof Map>(type: Type, listener: (event: Map[Type]) => void): () => void;
 }
 

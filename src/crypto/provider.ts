@@ -40,8 +40,11 @@ export interface Kem {
   readonly encapsulationKeyLength: number;
   readonly decapsulationKeyLength: number;
   readonly ciphertextLength: number;
+  /** A fresh key pair. */
   generateKeyPair(random: RandomBytes): KemKeyPair;
+  /** A fresh secret and its ciphertext for the owner of the key. */
   encapsulate(encapsulationKey: Uint8Array, random: RandomBytes): RawEncapsulation | undefined;
+  /** The raw secret in a ciphertext. */
   decapsulate(keyPair: KemKeyPair, ciphertext: Uint8Array): Uint8Array | undefined;
 }
 
@@ -52,6 +55,7 @@ export interface Kem {
 export interface AsyncKem {
   readonly name: 'RSA-4096';
   readonly ciphertextLength: 512;
+  /** A fresh key pair; takes about a second. */
   generateKeyPair(): Promise<KemKeyPair>;
   /** `undefined` if the key is not RSA of 4096 bits with exponent 65537 in canonical DER. */
   encapsulate(encapsulationKey: Uint8Array, random: RandomBytes): Promise<RawEncapsulation | undefined>;
@@ -104,15 +108,20 @@ export interface SignatureScheme {
   readonly algorithm: SignatureAlgorithm;
   /** `undefined` unless the key is of this algorithm, in canonical DER, and sound. */
   parsePublicKey(spki: Uint8Array): SignaturePublicKey | undefined;
+  /** Whether the signature is of that message and key; `false` too when its length is wrong. */
   verify(publicKey: SignaturePublicKey, message: Uint8Array, signature: Uint8Array): boolean | Promise<boolean>;
+  /** A fresh key pair. */
   readonly generateKeyPair?: (random: RandomBytes) => SignatureKeyPair;
+  /** The signature of a message. */
   readonly sign?: (keyPair: SignatureKeyPair, message: Uint8Array) => Uint8Array;
 }
 
 /** Hash, MAC and key derivation: what the key schedule, the ratchet and a {@link Suite} need. */
 export interface HashProvider {
   readonly name: string;
+  /** SHA-2 (FIPS 180-4). */
   hash(name: HashName, bytes: Uint8Array): Uint8Array;
+  /** HMAC (RFC 2104). */
   hmac(name: HashName, key: Uint8Array, bytes: Uint8Array): Uint8Array;
   /** RFC 5869 §2.2. */
   hkdfExtract(name: HashName, salt: Uint8Array, inputKeyMaterial: Uint8Array): Uint8Array;
@@ -128,6 +137,7 @@ export interface CryptoProvider extends HashProvider {
   generateSignatureKeyPair(algorithm: SignatureKeyPair['algorithm'], random: RandomBytes): SignatureKeyPair;
   /** `undefined` for an unknown algorithm, non-canonical DER, a point off the curve or of low order, RSA below 2048 bits. */
   parsePublicKey(spki: Uint8Array): SignaturePublicKey | undefined;
+  /** The signature of a message; `crypto/invalid-argument` without that algorithm. */
   sign(keyPair: SignatureKeyPair, message: Uint8Array): Uint8Array;
   /**
    * Ed25519 strictly (RFC 8032 §5.1.7: canonical encodings, S below the order, the equation without the cofactor).

@@ -19,7 +19,10 @@ export interface AnswerHost {
   readonly verifyCredential: VerifyCredential;
   readonly random: RandomBytes;
   /** RSA pairs made ahead; without it, or when it is empty, a pair is generated, which takes about a second. */
-  readonly rsaPool?: { take(): KemKeyPair | undefined };
+  readonly rsaPool?: {
+    /** A pair that nobody else gets; `undefined` when none is ready. */
+    take(): KemKeyPair | undefined;
+  };
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }

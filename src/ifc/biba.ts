@@ -30,7 +30,7 @@ const INTEGRITY: Orientation = {
  * *-property: it writes only to what its current label dominates. An exemption lets a trusted subject vouch: write up,
  * or read down, between the labels that it names; never write above the clearance.
  *
- * @throws as {@link modelPolicy} does: `ifc/policy-invalid`, `ifc/label-unknown`
+ * @throws as `modelPolicy` does: `ifc/policy-invalid`, `ifc/label-unknown`
  */
 export function biba(lattice: Lattice, options: ModelOptions = {}): Policy {
   return modelPolicy(lattice, INTEGRITY, options);

@@ -36,7 +36,9 @@ export interface Label {
   readonly bits: readonly number[];
   /** Canonical text, as in `secret{cardiology,oncology}` or `secret`. */
   readonly text: string;
+  /** The canonical text. */
   toString(): string;
+  /** The canonical text. */
   toJSON(): string;
 }
 

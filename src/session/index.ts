@@ -4,7 +4,7 @@
  *
  * @packageDocumentation
  */
-export type { Range, Seen } from './body.ts';
+export type { Range, RatchetPublicKey, Seen } from './body.ts';
 export type { Participant } from './binding.ts';
 export {
   CONVERSATION_TRANSITIONS,

@@ -11,10 +11,15 @@ import { TransportBase } from './transportBase.ts';
 
 /** The part of a MessagePort that is used; those of browsers and of `node:worker_threads` fit. */
 export interface MessagePortLike {
+  /** As of the standard, like all that follow. */
   postMessage(message: unknown, transfer: ArrayBuffer[]): void;
+  /** Listens to `message`, `messageerror` and `close`. */
   addEventListener(type: string, listener: (event: object) => void): void;
+  /** Listens no more. */
   removeEventListener(type: string, listener: (event: object) => void): void;
+  /** Begins to deliver. */
   start(): void;
+  /** Ends the port. */
   close(): void;
 }
 

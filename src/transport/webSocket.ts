@@ -16,10 +16,15 @@ import { CLOSE_CODES, closeCodeFor, reasonOfCloseCode } from './webSocketCodes.t
 export interface WebSocketLike {
   binaryType: string;
   readonly bufferedAmount: number;
+  /** As of the standard, like all that follow. */
   send(message: Uint8Array): void;
+  /** Begins the farewell. */
   close(code?: number, reason?: string): void;
+  /** The connection is there, or failed. */
   addEventListener(type: 'open' | 'error', listener: () => void): void;
+  /** A message came. */
   addEventListener(type: 'message', listener: (event: { readonly data: unknown }) => void): void;
+  /** The connection has ended. */
   addEventListener(type: 'close', listener: (event: { readonly code: number; readonly reason: string }) => void): void;
 }
 

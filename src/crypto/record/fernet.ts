@@ -50,11 +50,11 @@ const noblePrimitives: FernetPrimitives = {
 /** AES-128-CBC with PKCS #7 on every runtime, for vectors; unauthenticated, so of no use by itself. */
 export const aesCbcForTesting: Pick<FernetPrimitives, 'encryptCbc' | 'decryptCbc'> = noblePrimitives;
 
-/** {@link Fernet.seal} on every runtime. */
+/** Seals a token on every runtime; the IV is 16 random bytes. */
 export const sealFernet: Fernet['seal'] = (key, iv, plaintext, nowMs) =>
   sealWith(noblePrimitives, key, iv, plaintext, nowMs);
 
-/** {@link Fernet.open} on every runtime. */
+/** Opens a token on every runtime; `undefined` for every failure alike. */
 export const openFernet: Fernet['open'] = (key, token) => openWith(noblePrimitives, key, token);
 
 /** Fernet record cipher on every runtime. What is encrypted is SHA-256(associated data) ‖ plaintext. */
