@@ -12,6 +12,27 @@ export {
   type VerdictReport,
   type VerifyOneInput,
 } from './batch.ts';
+export {
+  createRelayCertificate,
+  spkiFingerprint,
+  type RelayCertificateOptions,
+} from './create.ts';
+export {
+  createDelegation,
+  decodeDelegation,
+  delegationToBeSigned,
+  encodeDelegation,
+  MAX_LIFETIMES_MS,
+  NOT_BEFORE_SKEW_MS,
+  verifyDelegation,
+  type CreateDelegationOptions,
+  type Delegation,
+  type DelegationAlgorithm,
+  type DelegationPurpose,
+  type SignedDelegation,
+  type VerifiedDelegation,
+  type VerifyDelegationOptions,
+} from './delegation.ts';
 export { fingerprint, MAX_CERTIFICATE_LENGTH, parseCertificate, type Certificate } from './certificate.ts';
 export type { CertificatePublicKey, CertificateSignatureAlgorithm, SignatureHash } from './certificateAlgorithms.ts';
 export type {
@@ -49,6 +70,17 @@ export { DEFAULT_LIMITS, type Limits, type Work } from './pathLimits.ts';
 export { errorCodeOf, REFUSALS, type RefusalReason } from './pathReasons.ts';
 export { DEFAULT_ALGORITHMS, type AlgorithmPolicy } from './pathSignature.ts';
 export type { PolicyInputs } from './pathValidate.ts';
+export {
+  createPersonVerifier,
+  type PathOptions,
+  type PersonCredential,
+  type PersonRequest,
+  type PersonVerifierOptions,
+  type VerifiedPerson,
+  type VerifyPerson,
+} from './personVerifier.ts';
+export { openPkcs12, type Pkcs12Options } from './pkcs12.ts';
+export { createPkcs12, pemOf, type Pkcs12Contents } from './pkcs12Create.ts';
 export { ANY_CERTIFICATE, EXTENDED_KEY_USAGE, GENERIC_EID, RELAY_CERTIFICATE, type Profile } from './profile.ts';
 export {
   checkCitizenCardCertificates,
@@ -58,6 +90,12 @@ export {
   type KnownCertificate,
   type KnownCertificateCheck,
 } from './profileCitizenCard.ts';
+export {
+  createRelayVerifier,
+  type RelayVerifierOptions,
+  type ShownRelay,
+  type VerifyShownRelay,
+} from './relayVerifier.ts';
 export type { RevocationMode } from './revocation.ts';
 export { RevocationCache, type CachedRevocationData } from './revocationCache.ts';
 export type {
@@ -73,6 +111,22 @@ export type {
 } from './signer.ts';
 export type { SignerCertificate, SignerKeyKind } from './signerCertificate.ts';
 export {
+  createTestOcspResponder,
+  createTestPerson,
+  createTestPki,
+  createTestPkiCrl,
+  exportTestPerson,
+  testPkiFiles,
+  type CardGeneration,
+  type TestAuthority,
+  type TestHierarchy,
+  type TestPerson,
+  type TestPersonOptions,
+  type TestPki,
+  type TestPkiFile,
+  type TestPkiOptions,
+} from './testPki.ts';
+export {
   createTrustStore,
   readCertificates,
   type CertificateInput,
@@ -80,3 +134,4 @@ export {
   type TrustStore,
   type TrustStoreOptions,
 } from './trust.ts';
+export { webCryptoSigner, type WebCryptoSignerOptions } from './webCryptoSigner.ts';

@@ -14,6 +14,18 @@ import { endsOf, type HandshakeContext, type Plane, type Role } from './context.
 /** How a party is known. */
 export type CredentialKind = Credential['kind'];
 
+/** What a certificate says of a person, for rules of clearance. Personal data: never logged. */
+export interface PersonDescription {
+  /** The issuing CA: SHA-256 of its certificate, 64 lower-case hexadecimal digits, and its name as RFC 4514 text. */
+  readonly issuer: { readonly fingerprint: string; readonly name: string };
+  /** Policies for which the path is valid, dotted. */
+  readonly policyOids: readonly string[];
+  /** Attributes of the subject, by short name (`O`) and by dotted object identifier. */
+  readonly subject: Readonly<Record<string, readonly string[]>>;
+  /** Highest label that the delegation covers; absent for no limit. */
+  readonly highestLabel?: string;
+}
+
 declare const verified: unique symbol;
 
 /**
@@ -35,6 +47,13 @@ export interface VerifiedIdentity {
   readonly name?: string;
   /** Until when the verification holds, in milliseconds since 1970; absent for no end. */
   readonly verifiedUntilMs?: number;
+  /** Of a person with a certificate. Not enumerable, so that it does not print. */
+  readonly person?: PersonDescription;
+  /**
+   * Verifies certificate and delegation once more, at the time of the call; gives the new end in milliseconds since 1970.
+   * Of a person with a certificate; not enumerable. Rejects with the error of the refusal.
+   */
+  readonly recheck?: () => Promise<number>;
 }
 
 const GROUPS = 12;

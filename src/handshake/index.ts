@@ -21,6 +21,7 @@ export {
   safetyNumber,
   type CredentialKind,
   type Expectation,
+  type PersonDescription,
   type VerifiedIdentity,
 } from './identity.ts';
 export {

@@ -6,8 +6,16 @@
 import type { CryptoProvider } from '../crypto/provider.ts';
 import { SimsError } from '../errors.ts';
 import type { CertificateCredential, Credential, RelayCredential } from '../messages/credential.ts';
-import { checkExpected, clientId, fingerprint, relayIdentityOf, type VerifiedIdentity } from './identity.ts';
+import {
+  checkExpected,
+  clientId,
+  fingerprint,
+  relayIdentityOf,
+  type PersonDescription,
+  type VerifiedIdentity,
+} from './identity.ts';
 import { andThen, type MaybePromise } from './maybePromise.ts';
+import { conceal } from './secrets.ts';
 import type { VerifyOutput } from './states.ts';
 
 /** What a valid chain and delegation say. */
@@ -19,6 +27,9 @@ export interface CertificateFacts {
   readonly name?: string;
   /** Milliseconds since 1970. */
   readonly verifiedUntilMs?: number;
+  readonly person?: PersonDescription;
+  /** Verifies the same once more, at the time of the call; gives the new end in milliseconds since 1970. */
+  readonly recheck?: () => Promise<number>;
 }
 
 /** What a valid chain says of a relay. */
@@ -83,7 +94,7 @@ function factsOf(
 }
 
 function identify(facts: Facts, request: VerifyOutput, provider: CryptoProvider): MaybePromise<VerifiedIdentity> {
-  const { relayIdentity, name, verifiedUntilMs } = facts;
+  const { relayIdentity, name, verifiedUntilMs, person, recheck } = facts;
   const { kind } = request.credential;
   const print = fingerprint(provider, kind, facts.longTermSpki);
   const id = clientId(print);
@@ -107,7 +118,8 @@ function identify(facts: Facts, request: VerifyOutput, provider: CryptoProvider)
       ...(name === undefined ? {} : { name }),
       ...(verifiedUntilMs === undefined ? {} : { verifiedUntilMs }),
     };
+    const hidden = { ...(person === undefined ? {} : { person }), ...(recheck === undefined ? {} : { recheck }) };
     // The one place where the proof is given.
-    return identity as VerifiedIdentity;
+    return conceal(hidden, identity) as VerifiedIdentity;
   });
 }
