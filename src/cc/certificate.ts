@@ -12,7 +12,7 @@ import {
   type CertificatePublicKey,
   type CertificateSignatureAlgorithm,
 } from './certificateAlgorithms.ts';
-import { DerReader, TAG, context, contextConstructed, enterWhole, malformed } from './certificateDer.ts';
+import { type DerReader, TAG, context, contextConstructed, enterWhole, malformed } from './certificateDer.ts';
 import { readExtensions, type Extensions } from './certificateExtensions.ts';
 import { readName, type Name } from './name.ts';
 

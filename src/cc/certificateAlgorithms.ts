@@ -25,7 +25,12 @@ export type CertificatePublicKey =
       /** What a key of id-RSASSA-PSS with parameters is restricted to. */
       readonly pss: Extract<CertificateSignatureAlgorithm, { scheme: 'RSA-PSS' }> | 'any' | undefined;
     }
-  | { readonly kind: 'EC'; readonly curve: 'P-256' | 'P-384' | 'P-521'; readonly point: Uint8Array; readonly bits: number }
+  | {
+      readonly kind: 'EC';
+      readonly curve: 'P-256' | 'P-384' | 'P-521';
+      readonly point: Uint8Array;
+      readonly bits: number;
+    }
   | { readonly kind: 'Ed25519'; readonly point: Uint8Array; readonly bits: 256 };
 
 const RSA_PSS = '1.2.840.113549.1.1.10';
@@ -77,7 +82,10 @@ export function readSignatureAlgorithm(reader: DerReader): {
 }
 
 /** Reads a SubjectPublicKeyInfo; the key is `undefined` if its kind is not in the table. */
-export function readPublicKey(reader: DerReader): { readonly spki: Uint8Array; readonly key: CertificatePublicKey | undefined } {
+export function readPublicKey(reader: DerReader): {
+  readonly spki: Uint8Array;
+  readonly key: CertificatePublicKey | undefined;
+} {
   const info = reader.enter(TAG.sequence);
   const spki = reader.bytes.subarray(reader.start, reader.stop);
   const identifier = info.enter(TAG.sequence);
@@ -171,5 +179,6 @@ export function readHash(reader: DerReader): SignatureHash | undefined {
 }
 
 function skipNull(reader: DerReader): void {
-  if (reader.peek() === TAG.null && reader.take(TAG.null).length !== 0) throw malformed('NULL with contents', reader.start);
+  if (reader.peek() === TAG.null && reader.take(TAG.null).length !== 0)
+    throw malformed('NULL with contents', reader.start);
 }

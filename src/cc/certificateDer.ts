@@ -213,7 +213,8 @@ export function malformed(what: string, at: number): SimsError {
 /** A time of `YYMMDDHHMMSSZ` or `YYYYMMDDHHMMSSZ`; years from 50 are of the 20th century. */
 export function timeAt(bytes: Uint8Array, content: number, stop: number, tag: number): number {
   const isUtc = tag === TAG.utcTime;
-  if (stop - content !== (isUtc ? 13 : 15) || bytes[stop - 1] !== 0x5a) throw malformed('time not in DER form', content);
+  if (stop - content !== (isUtc ? 13 : 15) || bytes[stop - 1] !== 0x5a)
+    throw malformed('time not in DER form', content);
   let at = content;
   const pair = (): number => {
     const high = bytes[at]! - 48;

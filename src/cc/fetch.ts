@@ -44,7 +44,8 @@ export function checkFetchUrl(url: string, allowedHosts: readonly string[]): URL
     throw new SimsError('cc/fetch-refused', `scheme ${parsed.protocol} is neither http: nor https:`);
   }
   if (parsed.username !== '' || parsed.password !== '') throw new SimsError('cc/fetch-refused', 'user in the address');
-  if (!allowedHosts.includes(parsed.host)) throw new SimsError('cc/fetch-refused', `host ${parsed.host} is not allowed`);
+  if (!allowedHosts.includes(parsed.host))
+    throw new SimsError('cc/fetch-refused', `host ${parsed.host} is not allowed`);
   return parsed;
 }
 

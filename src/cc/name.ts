@@ -5,7 +5,7 @@
  * @packageDocumentation
  */
 import { fromUtf8, hex } from '../bytes.ts';
-import { DerReader, TAG, malformed } from './certificateDer.ts';
+import { type DerReader, TAG, malformed } from './certificateDer.ts';
 
 /** One attribute of a relative distinguished name. */
 export interface NameAttribute {
@@ -80,24 +80,34 @@ export function extendedKey(name: Name, relativeName: string): string {
 
 /** Whether `name` is `base` or below it. */
 export function isWithin(name: Name, base: Name): boolean {
-  return base.canonical.length <= name.canonical.length && base.canonical.every((part, at) => part === name.canonical[at]);
+  return (
+    base.canonical.length <= name.canonical.length && base.canonical.every((part, at) => part === name.canonical[at])
+  );
 }
 
 /** Texts of the attributes of one type, in order. */
 export function attributeTexts(name: Name, type: string): readonly string[] {
   return name.relativeNames.flatMap((attributes) =>
-    attributes.flatMap((attribute) => (attribute.type === type && attribute.text !== undefined ? [attribute.text] : [])),
+    attributes.flatMap((attribute) =>
+      attribute.type === type && attribute.text !== undefined ? [attribute.text] : [],
+    ),
   );
 }
 
 /** Text for people, most specific part first (RFC 4514 order); bounded, control characters replaced. Not for comparing. */
 export function displayName(name: Name): string {
-  const parts = [...name.relativeNames.slice(0, 32)].reverse().map((attributes) =>
-    attributes
-      .slice(0, 8)
-      .map(({ type, text, value }) => `${ATTRIBUTE[type] ?? type}=${text === undefined ? `#${hex(value.subarray(0, 32))}` : printable(text)}`)
-      .join('+'),
-  );
+  const parts = name.relativeNames
+    .slice(0, 32)
+    .reverse()
+    .map((attributes) =>
+      attributes
+        .slice(0, 8)
+        .map(
+          ({ type, text, value }) =>
+            `${ATTRIBUTE[type] ?? type}=${text === undefined ? `#${hex(value.subarray(0, 32))}` : printable(text)}`,
+        )
+        .join('+'),
+    );
   return parts.join(',').slice(0, 512);
 }
 

@@ -39,7 +39,9 @@ function isHost(presented: string, expected: string): boolean {
   const host = expected.toLowerCase().replace(/\.$/, '');
   const name = presented.toLowerCase();
   if (!isHostName(host) || !isPresentedHostName(name)) return false;
-  return name.startsWith('*.') ? host.indexOf('.') > 0 && host.slice(host.indexOf('.')) === name.slice(1) : name === host;
+  return name.startsWith('*.')
+    ? host.indexOf('.') > 0 && host.slice(host.indexOf('.')) === name.slice(1)
+    : name === host;
 }
 
 function isMailbox(presented: string, expected: string): boolean {

@@ -7,7 +7,14 @@
 import type { Certificate } from './certificate.ts';
 import type { NameConstraints } from './certificateExtensions.ts';
 import { ATTRIBUTE, isWithin, type Name } from './name.ts';
-import { isHostName, isPresentedHostName, mailboxParts, uriHost, type GeneralName, type NameForm } from './nameGeneral.ts';
+import {
+  isHostName,
+  isPresentedHostName,
+  mailboxParts,
+  uriHost,
+  type GeneralName,
+  type NameForm,
+} from './nameGeneral.ts';
 import type { Budget } from './pathLimits.ts';
 import { refuse, type Refusal } from './pathReasons.ts';
 

@@ -3,12 +3,16 @@
  *
  * @packageDocumentation
  */
-import { DerReader, TAG, context, contextConstructed, malformed } from './certificateDer.ts';
+import { type DerReader, context, contextConstructed, malformed } from './certificateDer.ts';
 import { readName, type Name } from './name.ts';
 
 /** One general name. Texts are ASCII; `x400Address`, `ediPartyName` and `otherName` keep their DER. */
 export type GeneralName =
-  | { readonly form: 'rfc822Name' | 'dNSName' | 'uniformResourceIdentifier'; readonly text: string; readonly key: string }
+  | {
+      readonly form: 'rfc822Name' | 'dNSName' | 'uniformResourceIdentifier';
+      readonly text: string;
+      readonly key: string;
+    }
   | { readonly form: 'directoryName'; readonly name: Name; readonly key: string }
   /** 4 or 16 bytes; in a name constraint the mask follows: 8 or 32. */
   | { readonly form: 'iPAddress'; readonly bytes: Uint8Array; readonly key: string }
@@ -67,11 +71,6 @@ export function readGeneralNames(sequence: DerReader): readonly GeneralName[] {
   do names.push(readGeneralName(sequence));
   while (!sequence.done);
   return names;
-}
-
-/** Reads GeneralNames as a whole element. */
-export function readGeneralNamesElement(reader: DerReader): readonly GeneralName[] {
-  return readGeneralNames(reader.enter(TAG.sequence));
 }
 
 const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i;

@@ -4,7 +4,12 @@
  * @packageDocumentation
  */
 import { SimsError } from '../errors.ts';
-import { readSignatureAlgorithm, readHash, type CertificateSignatureAlgorithm, type SignatureHash } from './certificateAlgorithms.ts';
+import {
+  readSignatureAlgorithm,
+  readHash,
+  type CertificateSignatureAlgorithm,
+  type SignatureHash,
+} from './certificateAlgorithms.ts';
 import { DerReader, TAG, context, contextConstructed, enterWhole, malformed } from './certificateDer.ts';
 import { readExtension } from './certificateExtensions.ts';
 import { readName, type Name } from './name.ts';

@@ -16,7 +16,11 @@ export interface IssuerHashes {
 }
 
 /** Hashes of the issuer's name, as the certificate spells it, and of the bits of its public key. */
-export async function issuerHashes(certificate: Certificate, issuer: Certificate, hash: SignatureHash): Promise<IssuerHashes> {
+export async function issuerHashes(
+  certificate: Certificate,
+  issuer: Certificate,
+  hash: SignatureHash,
+): Promise<IssuerHashes> {
   const [nameHash, keyHash] = await Promise.all([digest(hash, certificate.issuer.bytes), publicKeyHash(issuer, hash)]);
   return { nameHash, keyHash };
 }

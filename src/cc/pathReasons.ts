@@ -36,10 +36,16 @@ export const REFUSALS = {
   'no-path': { code: 'cc/untrusted', meaning: 'No chain of signatures leads to a trust anchor.' },
   nonconforming: { code: 'cc/path-invalid', meaning: 'The certificate breaks a rule of the RFC 5280 profile.' },
   'not-yet-valid': { code: 'cc/expired', meaning: 'The time is before notBefore.' },
-  'path-too-long': { code: 'cc/path-invalid', meaning: 'A path length constraint, or the limit on depth, is exceeded.' },
+  'path-too-long': {
+    code: 'cc/path-invalid',
+    meaning: 'A path length constraint, or the limit on depth, is exceeded.',
+  },
   'policy-mapping-invalid': { code: 'cc/path-invalid', meaning: 'A policy mapping to or from anyPolicy.' },
   'policy-not-acceptable': { code: 'cc/path-invalid', meaning: 'No policy that is required is valid along the path.' },
-  'revocation-unknown': { code: 'cc/revocation-unknown', meaning: 'No usable response or list covers the certificate.' },
+  'revocation-unknown': {
+    code: 'cc/revocation-unknown',
+    meaning: 'No usable response or list covers the certificate.',
+  },
   revoked: { code: 'cc/revoked', meaning: 'The certificate was revoked.' },
   'signature-algorithm-unsupported': { code: 'cc/path-invalid', meaning: 'The signature algorithm is not supported.' },
   'signature-invalid': { code: 'cc/path-invalid', meaning: 'The signature does not verify with the issuer key.' },

@@ -67,7 +67,10 @@ export class SignatureChecker {
   /** `undefined` if the signature verifies and keeps to the policy; else why not. */
   async check(signed: Signed, key: SigningKey): Promise<Refusal | undefined> {
     let byKey = this.#known.get(signed);
-    if (byKey === undefined) this.#known.set(signed, (byKey = new Map()));
+    if (byKey === undefined) {
+      byKey = new Map<string, Refusal | undefined>();
+      this.#known.set(signed, byKey);
+    }
     if (!byKey.has(key.spkiKey)) byKey.set(key.spkiKey, await this.#checkOnce(signed, key));
     return byKey.get(key.spkiKey);
   }

@@ -58,7 +58,8 @@ export function checkCertificate(certificate: Certificate, position: Position, r
 export function checkIssuer(issuer: Certificate): Refusal | undefined {
   const { basicConstraints, keyUsage } = issuer.extensions;
   if (basicConstraints?.isCa !== true) return refuse('issuer-not-ca');
-  if (keyUsage !== undefined && (keyUsage & KEY_USAGE.keyCertSign) === 0) return refuse('key-usage-missing', 'keyCertSign');
+  if (keyUsage !== undefined && (keyUsage & KEY_USAGE.keyCertSign) === 0)
+    return refuse('key-usage-missing', 'keyCertSign');
   return undefined;
 }
 
@@ -71,8 +72,11 @@ export function checkKeyIdentifier(child: Certificate, issuer: Certificate): Ref
     return refuse('issuer-key-id-mismatch');
   }
   if (authority.serial !== undefined && authority.issuer !== undefined) {
-    const isNamed = authority.issuer.some((name) => name.form === 'directoryName' && name.name.key === issuer.issuer.key);
-    if (!isNamed || !same(authority.serial, issuer.serial)) return refuse('issuer-key-id-mismatch', 'issuer and serial');
+    const isNamed = authority.issuer.some(
+      (name) => name.form === 'directoryName' && name.name.key === issuer.issuer.key,
+    );
+    if (!isNamed || !same(authority.serial, issuer.serial))
+      return refuse('issuer-key-id-mismatch', 'issuer and serial');
   }
   return undefined;
 }
@@ -123,7 +127,8 @@ export function validatePath(
     }
 
     for (const { issuerDomain, subjectDomain } of extensions.policyMappings ?? []) {
-      if (issuerDomain === ANY_POLICY || subjectDomain === ANY_POLICY) return { ...refuse('policy-mapping-invalid'), index };
+      if (issuerDomain === ANY_POLICY || subjectDomain === ANY_POLICY)
+        return { ...refuse('policy-mapping-invalid'), index };
     }
     if (extensions.policyMappings !== undefined) graph.map(extensions.policyMappings, policyMapping > 0);
     if (extensions.nameConstraints !== undefined) constraining.push(extensions.nameConstraints);

@@ -36,7 +36,8 @@ export async function checkPathProfile(path: readonly Certificate[], profile: Pr
   for (const certificate of path.slice(1, -1)) {
     if (!hasExtendedKeyUsage(certificate, profile, false)) return refuse('extended-key-usage-missing', 'of an issuer');
   }
-  if (profile.issuer !== undefined && !(await isIssuerAllowed(path, profile.issuer))) return refuse('issuer-not-allowed');
+  if (profile.issuer !== undefined && !(await isIssuerAllowed(path, profile.issuer)))
+    return refuse('issuer-not-allowed');
   if (profile.anchorFingerprints !== undefined) {
     if (!profile.anchorFingerprints.includes(await fingerprint(path[0]!))) return refuse('anchor-not-allowed');
   }

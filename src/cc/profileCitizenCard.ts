@@ -87,7 +87,10 @@ export const CITIZEN_CARD_AUTHENTICATION: Profile = {
       { length: FIRST_GENERATION_ISSUERS },
       (_, at) => `EC de Autenticação do Cartão de Cidadão ${String(at + 1).padStart(4, '0')}`,
     ),
-    parents: /* @__PURE__ */ Array.from({ length: ROOTS_OF_FIRST_GENERATION }, (_, at) => `Cartão de Cidadão 00${at + 1}`),
+    parents: /* @__PURE__ */ Array.from(
+      { length: ROOTS_OF_FIRST_GENERATION },
+      (_, at) => `Cartão de Cidadão 00${at + 1}`,
+    ),
     fingerprints: [],
   },
 };

@@ -69,12 +69,19 @@ async function checkByLists(
     }
   }
   if (covered !== 0) problems.add('the lists do not cover all reasons');
-  return { status: 'unknown', detail: problems.size === 0 ? 'no list of this issuer' : [...problems].slice(0, 4).join('; ') };
+  return {
+    status: 'unknown',
+    detail: problems.size === 0 ? 'no list of this issuer' : [...problems].slice(0, 4).join('; '),
+  };
 }
 
 /** §6.3.3, last part: lists of the issuer that no distribution point names. */
 function implicitPoint(certificate: Certificate): DistributionPoint {
-  const issuer = { form: 'directoryName', name: certificate.issuer, key: `directoryName:${certificate.issuer.key}` } as const;
+  const issuer = {
+    form: 'directoryName',
+    name: certificate.issuer,
+    key: `directoryName:${certificate.issuer.key}`,
+  } as const;
   return { names: [issuer], relativeName: undefined, reasons: undefined, crlIssuer: undefined };
 }
 
@@ -119,7 +126,9 @@ async function readEntry(
   certificate: Certificate,
 ): Promise<CrlEntry | string> {
   const read = (list: Crl): CrlEntry =>
-    findEntry(list, certificate.serial, certificate.issuer, (entries) => context.rules.budget.spend('crlEntries', entries));
+    findEntry(list, certificate.serial, certificate.issuer, (entries) =>
+      context.rules.budget.spend('crlEntries', entries),
+    );
   try {
     const entry = read(crl);
     for (const delta of crls) {

@@ -7,7 +7,13 @@ import { hex } from '../bytes.ts';
 import { SimsError } from '../errors.ts';
 import { parseCertificate, same, type Certificate } from './certificate.ts';
 import { KEY_USAGE } from './certificateExtensions.ts';
-import { MAX_OCSP_RESPONSE_LENGTH, parseOcspResponse, type OcspBasicResponse, type OcspResponse, type OcspSingleResponse } from './ocsp.ts';
+import {
+  MAX_OCSP_RESPONSE_LENGTH,
+  parseOcspResponse,
+  type OcspBasicResponse,
+  type OcspResponse,
+  type OcspSingleResponse,
+} from './ocsp.ts';
 import { encodeOcspRequest, issuerHashes, publicKeyHash } from './ocspRequest.ts';
 import { checkCertificate } from './pathValidate.ts';
 import { fetchableUrls, isCurrent, type RevocationContext, type RevocationStatus } from './revocationContext.ts';
@@ -146,7 +152,8 @@ async function findDelegateProblem(
   }
   // Responders' certificates are short-lived and plain: the rules of §6.1 are asked of them, not those of the profile.
   const refusal =
-    checkCertificate(delegate, 'target', { ...rules, isStrict: false }) ?? (await rules.signatures.check(delegate, issuer));
+    checkCertificate(delegate, 'target', { ...rules, isStrict: false }) ??
+    (await rules.signatures.check(delegate, issuer));
   if (refusal !== undefined) return `the certificate of the responder: ${refusal.reason}`;
   if (isOcspNoCheck === true) return undefined;
   // §4.2.2.2.1: an issuer says by the no-check extension, by addresses, or not at all, how to check its responder.

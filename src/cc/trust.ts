@@ -52,7 +52,10 @@ export function createTrustStore(options: TrustStoreOptions): TrustStore {
   const anchors = read(options.anchors, 0);
   const intermediates = read(options.intermediates ?? [], options.anchors.length);
   if (anchors.length === 0) {
-    throw new SimsError('cc/invalid-argument', `no trust anchor in ${options.anchors.length} inputs for ${options.purpose}`);
+    throw new SimsError(
+      'cc/invalid-argument',
+      `no trust anchor in ${options.anchors.length} inputs for ${options.purpose}`,
+    );
   }
   return { purpose: options.purpose, anchors, intermediates, unreadable };
 }

@@ -2,7 +2,13 @@
 import { describe, expect, it } from 'vitest';
 import { concat } from '../../src/bytes.ts';
 import { bitString, integer, objectIdentifier, sequence, taggedPrimitive } from '../../src/cc/createDer.ts';
-import { ANY_CERTIFICATE, createTrustStore, verifyCertificate, type Verification, type VerifyOptions } from '../../src/cc/index.ts';
+import {
+  ANY_CERTIFICATE,
+  createTrustStore,
+  verifyCertificate,
+  type Verification,
+  type VerifyOptions,
+} from '../../src/cc/index.ts';
 import * as pki from './makePki.ts';
 import { AT, DAY } from './makePki.ts';
 
@@ -15,7 +21,14 @@ const rootCrl = pki.crl(anchor);
 const caCrl = pki.crl(ca);
 
 function verify(options: Partial<VerifyOptions> = {}): Promise<Verification> {
-  return verifyCertificate({ certificate: person.der, trust, profile: ANY_CERTIFICATE, atMs: AT, crls: [rootCrl], ...options });
+  return verifyCertificate({
+    certificate: person.der,
+    trust,
+    profile: ANY_CERTIFICATE,
+    atMs: AT,
+    crls: [rootCrl],
+    ...options,
+  });
 }
 
 async function reasonsOf(options: Partial<VerifyOptions>): Promise<readonly string[]> {
@@ -27,7 +40,11 @@ const answer = (parts: Partial<pki.OcspParts>): Promise<readonly string[]> =>
   reasonsOf({ ocspResponses: [pki.ocspResponse({ issuer: ca, serial: person.serial, ...parts })] });
 
 /** A responder that the CA authorised. */
-function responder(issuer: pki.Authority, more: readonly Uint8Array[] = [], parts: Partial<pki.CertificateParts> = {}): pki.Authority {
+function responder(
+  issuer: pki.Authority,
+  more: readonly Uint8Array[] = [],
+  parts: Partial<pki.CertificateParts> = {},
+): pki.Authority {
   return pki.leaf('Responder', issuer, [pki.extendedKeyUsage(OCSP_SIGNING), ...more], parts);
 }
 
@@ -102,7 +119,12 @@ describe('OCSP', () => {
     const ocspResponses = [pki.ocspResponse({ issuer: ca, serial: person.serial, signer, certificates: [signer.der] })];
     expect(await reasonsOf({ ocspResponses, crls: [rootCrl, list] })).toEqual(['revoked']);
     const unchecked = responder(ca, [pki.extension('1.3.6.1.5.5.7.48.1.5', Uint8Array.of(5, 0))]);
-    const believed = pki.ocspResponse({ issuer: ca, serial: person.serial, signer: unchecked, certificates: [unchecked.der] });
+    const believed = pki.ocspResponse({
+      issuer: ca,
+      serial: person.serial,
+      signer: unchecked,
+      certificates: [unchecked.der],
+    });
     expect(await reasonsOf({ ocspResponses: [believed], crls: [rootCrl, list] })).toEqual(['valid']);
   });
 
@@ -122,7 +144,9 @@ describe('revocation lists', () => {
   });
 
   it('refuses a certificate that its list names, and one whose CA is named', async () => {
-    expect(await reasonsOf({ crls: [rootCrl, pki.crl(ca, { revoked: [{ serial: person.serial }] })] })).toEqual(['revoked']);
+    expect(await reasonsOf({ crls: [rootCrl, pki.crl(ca, { revoked: [{ serial: person.serial }] })] })).toEqual([
+      'revoked',
+    ]);
     const revokedCa = pki.authority('CA', anchor, ca.key, [], { serial: 77 });
     const crls = [pki.crl(anchor, { revoked: [{ serial: 77 }] }), caCrl];
     const only = createTrustStore({ purpose: 'person', anchors: [anchor.der], intermediates: [revokedCa.der] });
@@ -143,7 +167,9 @@ describe('revocation lists', () => {
 
   it('does not believe an empty list of a fake CA of the same name', async () => {
     const fake = pki.root('CA');
-    expect(await reasonsOf({ crls: [rootCrl, pki.crl(fake)], intermediates: [fake.der] })).toContain('revocation-unknown');
+    expect(await reasonsOf({ crls: [rootCrl, pki.crl(fake)], intermediates: [fake.der] })).toContain(
+      'revocation-unknown',
+    );
   });
 
   it('does not believe a CA of the same name elsewhere under the same anchor', async () => {
@@ -158,20 +184,27 @@ describe('revocation lists', () => {
     const own = pki.name('CA');
     const extensions = [pki.keyUsage(6), pki.authorityKeyId(anchor.key), pki.subjectKeyId(key)];
     const der = pki.certificate({ subject: own, key, issuer: anchor.name, issuerKey: anchor.key, extensions });
-    expect(await reasonsOf({ crls: [rootCrl, pki.crl({ name: own, key, der })], intermediates: [der] })).toEqual(['valid']);
+    expect(await reasonsOf({ crls: [rootCrl, pki.crl({ name: own, key, der })], intermediates: [der] })).toEqual([
+      'valid',
+    ]);
   });
 
   const odd: Record<string, () => Uint8Array> = {
     'has expired': () => pki.crl(ca, { nextUpdate: AT - DAY }),
     'is of the future': () => pki.crl(ca, { thisUpdate: AT + DAY }),
     'has no nextUpdate': () => pki.crl(ca, { nextUpdate: undefined }),
-    'has an unknown critical extension': () => pki.crl(ca, { extensions: [pki.extension('1.2.3.4', Uint8Array.of(5, 0), true)] }),
+    'has an unknown critical extension': () =>
+      pki.crl(ca, { extensions: [pki.extension('1.2.3.4', Uint8Array.of(5, 0), true)] }),
     'has an unknown critical entry extension, even of another certificate': () =>
       pki.crl(ca, { revoked: [{ serial: 5, extensions: [pki.extension('1.2.3.4', Uint8Array.of(5, 0), true)] }] }),
     'is for CA certificates only': () =>
-      pki.crl(ca, { extensions: [pki.extension('2.5.29.28', sequence(taggedPrimitive(2, Uint8Array.of(0xff))), true)] }),
+      pki.crl(ca, {
+        extensions: [pki.extension('2.5.29.28', sequence(taggedPrimitive(2, Uint8Array.of(0xff))), true)],
+      }),
     'covers some reasons only': () =>
-      pki.crl(ca, { extensions: [pki.extension('2.5.29.28', sequence(taggedPrimitive(3, Uint8Array.of(6, 0x40))), true)] }),
+      pki.crl(ca, {
+        extensions: [pki.extension('2.5.29.28', sequence(taggedPrimitive(3, Uint8Array.of(6, 0x40))), true)],
+      }),
     'is a delta without its base': () => pki.crl(ca, { extensions: [pki.extension('2.5.29.27', integer(3), true)] }),
     'was signed by the CA above': () => pki.crl({ ...ca, key: anchor.key }),
     'is cut short': () => caCrl.slice(0, -1),
@@ -194,8 +227,12 @@ describe('revocation lists', () => {
     const delta = (parts: pki.CrlParts): Uint8Array =>
       pki.crl(ca, { ...parts, number: 9, extensions: [pki.extension('2.5.29.27', integer(7), true)] });
     const held = pki.crl(ca, { revoked: [{ serial: person.serial, reason: 6 }] });
-    expect(await reasonsOf({ crls: [rootCrl, caCrl, delta({ revoked: [{ serial: person.serial }] })] })).toEqual(['revoked']);
-    expect(await reasonsOf({ crls: [rootCrl, held, delta({ revoked: [{ serial: person.serial, reason: 8 }] })] })).toEqual(['valid']);
+    expect(await reasonsOf({ crls: [rootCrl, caCrl, delta({ revoked: [{ serial: person.serial }] })] })).toEqual([
+      'revoked',
+    ]);
+    expect(
+      await reasonsOf({ crls: [rootCrl, held, delta({ revoked: [{ serial: person.serial, reason: 8 }] })] }),
+    ).toEqual(['valid']);
     expect(await reasonsOf({ crls: [rootCrl, held, delta({})] })).toEqual(['revoked']);
   });
 });
@@ -207,7 +244,9 @@ describe('paths', () => {
     const keys = Array.from({ length: 12 }, () => pki.makeKey('Ed25519'));
     const crossed = keys.flatMap((key, at) =>
       keys.flatMap((other, to) =>
-        at === to ? [] : [pki.authority(`Ring ${to}`, { name: pki.name(`Ring ${at}`), key, der: new Uint8Array() }, other).der],
+        at === to
+          ? []
+          : [pki.authority(`Ring ${to}`, { name: pki.name(`Ring ${at}`), key, der: new Uint8Array() }, other).der],
       ),
     );
     const target = pki.leaf('Target', { name: pki.name('Ring 0'), key: keys[0]!, der: new Uint8Array() });
@@ -229,13 +268,17 @@ describe('paths', () => {
 
   it('refuses a person who signs another', async () => {
     const forged = pki.leaf('Forged', person);
-    expect(await reasonsOf({ ...noRevocation, certificate: forged.der, intermediates: [person.der] })).toContain('issuer-not-ca');
+    expect(await reasonsOf({ ...noRevocation, certificate: forged.der, intermediates: [person.der] })).toContain(
+      'issuer-not-ca',
+    );
   });
 
   it('refuses a self-signed certificate that carries the name and key identifier of the anchor', async () => {
     const fake = pki.root('Root');
     const target = pki.leaf('Target', fake);
-    expect(await reasonsOf({ ...noRevocation, certificate: target.der, intermediates: [fake.der] })).toContain('no-path');
+    expect(await reasonsOf({ ...noRevocation, certificate: target.der, intermediates: [fake.der] })).toContain(
+      'no-path',
+    );
   });
 
   it('refuses an RSA key of exponent 1, under which anyone signs', async () => {
@@ -247,7 +290,9 @@ describe('paths', () => {
     );
     const weak = pki.authority('Weak', anchor, rsa, [], { spki });
     const target = pki.leaf('Target', weak);
-    expect(await reasonsOf({ ...noRevocation, certificate: target.der, intermediates: [weak.der] })).toContain('key-unsupported');
+    expect(await reasonsOf({ ...noRevocation, certificate: target.der, intermediates: [weak.der] })).toContain(
+      'key-unsupported',
+    );
   });
 
   it('refuses an Ed25519 key of low order, under which anyone signs', async () => {
@@ -255,24 +300,45 @@ describe('paths', () => {
     const zero = new Uint8Array(32);
     zero[0] = 1;
     const spki = sequence(sequence(objectIdentifier('1.3.101.112')), bitString(zero));
-    const extensions = [pki.basicConstraints(), pki.keyUsage(5, 6), pki.authorityKeyId(anchor.key), pki.subjectKeyId(key)];
-    const weak = pki.certificate({ subject: pki.name('Weak'), key, spki, issuer: anchor.name, issuerKey: anchor.key, extensions });
+    const extensions = [
+      pki.basicConstraints(),
+      pki.keyUsage(5, 6),
+      pki.authorityKeyId(anchor.key),
+      pki.subjectKeyId(key),
+    ];
+    const weak = pki.certificate({
+      subject: pki.name('Weak'),
+      key,
+      spki,
+      issuer: anchor.name,
+      issuerKey: anchor.key,
+      extensions,
+    });
     const bytes = pki.leaf('Target', { name: pki.name('Weak'), key, der: weak }, [], {}).der;
     // Signature R = identity, S = 0: a verifier without the check takes it for any message.
     const forged = concat(bytes.slice(0, -64), zero, new Uint8Array(32));
-    expect(await reasonsOf({ ...noRevocation, certificate: forged, intermediates: [weak] })).toEqual(['no-path', 'signature-invalid']);
+    expect(await reasonsOf({ ...noRevocation, certificate: forged, intermediates: [weak] })).toEqual([
+      'no-path',
+      'signature-invalid',
+    ]);
   });
 
   it('refuses weak hashes and small keys, and takes SHA-1 only where a caller says so', async () => {
     const rsa = pki.makeKey('RSA');
-    const sha1 = { ...rsa, algorithm: sequence(objectIdentifier('1.2.840.113549.1.1.5'), Uint8Array.of(5, 0)), hash: 'sha1' };
+    const sha1 = {
+      ...rsa,
+      algorithm: sequence(objectIdentifier('1.2.840.113549.1.1.5'), Uint8Array.of(5, 0)),
+      hash: 'sha1',
+    };
     const old = pki.root('Old', sha1);
     const target = pki.leaf('Target', old);
     const store = createTrustStore({ purpose: 'person', anchors: [old.der] });
     const options = { ...noRevocation, certificate: target.der, trust: store };
     expect(await reasonsOf(options)).toContain('hash-too-weak');
     expect(await reasonsOf({ ...options, algorithms: { hashes: ['SHA-1'] } })).toEqual(['valid']);
-    expect(await reasonsOf({ ...options, algorithms: { hashes: ['SHA-1'], minRsaBits: 3072 } })).toContain('key-too-small');
+    expect(await reasonsOf({ ...options, algorithms: { hashes: ['SHA-1'], minRsaBits: 3072 } })).toContain(
+      'key-too-small',
+    );
   });
 
   for (const kind of ['P-256', 'P-384', 'P-521', 'Ed25519', 'RSA', 'RSA-PSS'] as const) {

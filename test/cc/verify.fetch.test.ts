@@ -25,7 +25,10 @@ import { AT, DAY } from './makePki.ts';
 let server: Server;
 let host = '';
 let requests: string[] = [];
-let answer: (request: IncomingMessage, body: Buffer) => { status?: number; body: Uint8Array; headers?: Record<string, string> };
+let answer: (
+  request: IncomingMessage,
+  body: Buffer,
+) => { status?: number; body: Uint8Array; headers?: Record<string, string> };
 
 beforeAll(async () => {
   server = createServer((request, response) => {
@@ -55,7 +58,7 @@ describe.each(FETCHERS)('%s', (_, create) => {
   const codeOf = async (promise: Promise<unknown>): Promise<unknown> =>
     promise.then(
       () => 'resolved',
-      (error: { code?: unknown }) => error.code,
+      (error: unknown) => (error as { code?: unknown }).code,
     );
 
   it('gives the body of an allowed host', async () => {
@@ -66,14 +69,25 @@ describe.each(FETCHERS)('%s', (_, create) => {
 
   it('posts a request with its media type', async () => {
     answer = (request, body) => ({ body: Buffer.from(`${request.headers['content-type']} ${body.length}`) });
-    const body = await create({ allowedHosts: [host] })({ url: `http://${host}/`, ocspRequest: new Uint8Array(7), maxBytes: 99 });
+    const body = await create({ allowedHosts: [host] })({
+      url: `http://${host}/`,
+      ocspRequest: new Uint8Array(7),
+      maxBytes: 99,
+    });
     expect(Buffer.from(body).toString()).toBe('application/ocsp-request 7');
   });
 
   it('asks no other host, scheme or user, and sends nothing', async () => {
     requests = [];
     const fetcher = create({ allowedHosts: [host] });
-    for (const url of [`http://localhost:${host.split(':')[1]}/`, `http://user@${host}/`, `ldap://${host}/`, 'file:///etc/passwd', 'x', `http://${host}.evil.test/`]) {
+    for (const url of [
+      `http://localhost:${host.split(':')[1]}/`,
+      `http://user@${host}/`,
+      `ldap://${host}/`,
+      'file:///etc/passwd',
+      'x',
+      `http://${host}.evil.test/`,
+    ]) {
       expect(await codeOf(fetcher({ url, maxBytes: 9 })), url).toBe('cc/fetch-refused');
     }
     expect(requests).toEqual([]);
@@ -87,9 +101,13 @@ describe.each(FETCHERS)('%s', (_, create) => {
     expect(await codeOf(fetcher({ url: `http://${host}/a`, maxBytes: 9 }))).toBe('cc/fetch-failed');
     answer = () => ({ body: new Uint8Array(10) });
     expect(await codeOf(fetcher({ url: `http://${host}/a`, maxBytes: 9 }))).toBe('cc/fetch-failed');
-    expect(await codeOf(create({ allowedHosts: [host], maxBytes: 5 })({ url: `http://${host}/a`, maxBytes: 9 }))).toBe('cc/fetch-failed');
+    expect(await codeOf(create({ allowedHosts: [host], maxBytes: 5 })({ url: `http://${host}/a`, maxBytes: 9 }))).toBe(
+      'cc/fetch-failed',
+    );
     expect(await codeOf(fetcher({ url: `http://${host}/never`, maxBytes: 9 }))).toBe('cc/fetch-failed');
-    expect(await codeOf(create({ allowedHosts: ['127.0.0.1:1'] })({ url: 'http://127.0.0.1:1/', maxBytes: 9 }))).toBe('cc/fetch-failed');
+    expect(await codeOf(create({ allowedHosts: ['127.0.0.1:1'] })({ url: 'http://127.0.0.1:1/', maxBytes: 9 }))).toBe(
+      'cc/fetch-failed',
+    );
   });
 });
 
@@ -97,7 +115,14 @@ describe('verification that fetches', () => {
   const anchor = pki.root('Root');
   const trust = createTrustStore({ purpose: 'person', anchors: [anchor.der] });
   const verify = (certificate: Uint8Array, more: Partial<VerifyOptions> = {}): Promise<Verification> =>
-    verifyCertificate({ certificate, trust, profile: ANY_CERTIFICATE, atMs: AT, fetch: createNodeFetcher({ allowedHosts: [host] }), ...more });
+    verifyCertificate({
+      certificate,
+      trust,
+      profile: ANY_CERTIFICATE,
+      atMs: AT,
+      fetch: createNodeFetcher({ allowedHosts: [host] }),
+      ...more,
+    });
   const reasons = (verdict: Verification): readonly string[] => (verdict.valid ? ['valid'] : verdict.reasons);
 
   it('fetches the list of a distribution point, once until nextUpdate', async () => {
@@ -126,9 +151,19 @@ describe('verification that fetches', () => {
   });
 
   it('fetches a delta where freshestCRL says', async () => {
-    const freshest = pki.element(0x30, pki.element(0x30, pki.element(0xa0, pki.element(0xa0, pki.uri(`http://${host}/delta.crl`)))));
-    const person = pki.leaf('Person', anchor, [pki.distributionPoints(`http://${host}/root.crl`), pki.extension('2.5.29.46', freshest)]);
-    const delta = pki.crl(anchor, { number: 9, revoked: [{ serial: person.serial }], extensions: [pki.extension('2.5.29.27', Uint8Array.of(2, 1, 7), true)] });
+    const freshest = pki.element(
+      0x30,
+      pki.element(0x30, pki.element(0xa0, pki.element(0xa0, pki.uri(`http://${host}/delta.crl`)))),
+    );
+    const person = pki.leaf('Person', anchor, [
+      pki.distributionPoints(`http://${host}/root.crl`),
+      pki.extension('2.5.29.46', freshest),
+    ]);
+    const delta = pki.crl(anchor, {
+      number: 9,
+      revoked: [{ serial: person.serial }],
+      extensions: [pki.extension('2.5.29.27', Uint8Array.of(2, 1, 7), true)],
+    });
     answer = (request) => ({ body: request.url === '/delta.crl' ? delta : pki.crl(anchor) });
     expect(reasons(await verify(person.der))).toEqual(['revoked']);
   });
@@ -136,7 +171,9 @@ describe('verification that fetches', () => {
   it('asks a responder with a nonce and refuses an answer to another question', async () => {
     const person = pki.leaf('Person', anchor, [pki.ocspAt(`http://${host}/ocsp`)]);
     const respond = (nonce?: Uint8Array): void => {
-      answer = () => ({ body: pki.ocspResponse({ issuer: anchor, serial: person.serial, ...(nonce === undefined ? {} : { nonce }) }) });
+      answer = () => ({
+        body: pki.ocspResponse({ issuer: anchor, serial: person.serial, ...(nonce === undefined ? {} : { nonce }) }),
+      });
     };
     respond();
     expect(reasons(await verify(person.der))).toEqual(['valid']);
@@ -152,17 +189,25 @@ describe('verification that fetches', () => {
   });
 
   it('falls back to lists when the responder fails, and says what failed', async () => {
-    const person = pki.leaf('Person', anchor, [pki.ocspAt(`http://${host}/ocsp`), pki.distributionPoints(`http://${host}/root.crl`)]);
-    answer = (request) => (request.url === '/ocsp' ? { status: 500, body: new Uint8Array() } : { body: pki.crl(anchor) });
+    const person = pki.leaf('Person', anchor, [
+      pki.ocspAt(`http://${host}/ocsp`),
+      pki.distributionPoints(`http://${host}/root.crl`),
+    ]);
+    answer = (request) =>
+      request.url === '/ocsp' ? { status: 500, body: new Uint8Array() } : { body: pki.crl(anchor) };
     expect(reasons(await verify(person.der))).toEqual(['valid']);
     answer = () => ({ status: 500, body: new Uint8Array() });
     const verdict = await verify(person.der);
-    expect(verdict.attempts[0]?.detail).toBe('OCSP: asking the responder: cc/fetch-failed. CRL: no list of this issuer');
+    expect(verdict.attempts[0]?.detail).toBe(
+      'OCSP: asking the responder: cc/fetch-failed. CRL: no list of this issuer',
+    );
   });
 
   it('makes no more requests than its limit', async () => {
     requests = [];
-    const person = pki.leaf('Person', anchor, [pki.distributionPoints(...Array.from({ length: 50 }, (_, at) => `http://${host}/${at}`))]);
+    const person = pki.leaf('Person', anchor, [
+      pki.distributionPoints(...Array.from({ length: 50 }, (_, at) => `http://${host}/${at}`)),
+    ]);
     answer = () => ({ status: 404, body: new Uint8Array() });
     const verdict = await verify(person.der, { limits: { fetches: 5 } });
     expect(reasons(verdict)).toContain('work-limit');
@@ -193,7 +238,21 @@ describe('openssl ocsp as the responder', () => {
     for (const signer of ['ca', 'delegate']) {
       const responder = spawn(
         'openssl',
-        ['ocsp', '-index', 'index.txt', '-CA', 'ca.pem', '-rsigner', `${signer}.pem`, '-rkey', `${signer}.key`, '-port', String(port), '-nmin', '5'],
+        [
+          'ocsp',
+          '-index',
+          'index.txt',
+          '-CA',
+          'ca.pem',
+          '-rsigner',
+          `${signer}.pem`,
+          '-rkey',
+          `${signer}.key`,
+          '-port',
+          String(port),
+          '-nmin',
+          '5',
+        ],
         { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] },
       );
       try {

@@ -25,7 +25,11 @@ const ca = pki.authority('CA', anchor, pki.makeKey(), [
   pki.distributionPoints('http://lists.test/a'),
   pki.ocspAt('http://ocsp.test/'),
 ]);
-const person = pki.leaf('Person', ca, [pki.altNames(pki.dns('a.example.test')), pki.policies('1.2.3.4'), pki.extendedKeyUsage('1.3.6.1.5.5.7.3.2')]);
+const person = pki.leaf('Person', ca, [
+  pki.altNames(pki.dns('a.example.test')),
+  pki.policies('1.2.3.4'),
+  pki.extendedKeyUsage('1.3.6.1.5.5.7.3.2'),
+]);
 const samples = {
   certificate: [anchor.der, ca.der, person.der],
   crl: [pki.crl(ca, { revoked: [{ serial: 5, reason: 1 }, { serial: 6 }] }), pki.crl(anchor)],
@@ -36,7 +40,11 @@ const RUNS = 300;
 
 /** Valid bytes with some octets changed, cut, put in, or moved. */
 function mutated(from: readonly Uint8Array[]): fc.Arbitrary<Uint8Array> {
-  const edit = fc.record({ at: fc.nat(), to: fc.nat(255), kind: fc.constantFrom('set', 'cut', 'insert', 'repeat', 'flip' as const) });
+  const edit = fc.record({
+    at: fc.nat(),
+    to: fc.nat(255),
+    kind: fc.constantFrom('set', 'cut', 'insert', 'repeat', 'flip' as const),
+  });
   return fc.tuple(fc.constantFrom(...from), fc.array(edit, { minLength: 1, maxLength: 4 })).map(([bytes, edits]) => {
     let now = [...bytes];
     for (const { at, to, kind } of edits) {
@@ -45,13 +53,18 @@ function mutated(from: readonly Uint8Array[]): fc.Arbitrary<Uint8Array> {
       else if (kind === 'flip') now[place] = (now[place] ?? 0) ^ (1 << (to % 8));
       else if (kind === 'cut') now.splice(place, 1 + (to % 16));
       else if (kind === 'insert') now.splice(place, 0, to);
-      else now = [...now.slice(0, place), ...now.slice(Math.max(0, place - (to % 64))), ...now.slice(place)].slice(0, 4_096);
+      else
+        now = [...now.slice(0, place), ...now.slice(Math.max(0, place - (to % 64))), ...now.slice(place)].slice(
+          0,
+          4_096,
+        );
     }
     return Uint8Array.from(now);
   });
 }
 
-const anyBytes = (from: readonly Uint8Array[]): fc.Arbitrary<Uint8Array> => fc.oneof(fc.uint8Array({ maxLength: 300 }), mutated(from));
+const anyBytes = (from: readonly Uint8Array[]): fc.Arbitrary<Uint8Array> =>
+  fc.oneof(fc.uint8Array({ maxLength: 300 }), mutated(from));
 
 describe('hostile bytes', () => {
   const parsers = [
@@ -99,30 +112,71 @@ describe('hostile bytes', () => {
     await fc.assert(
       fc.asyncProperty(anyBytes([person.der]), async (certificate) => {
         const verdict = await verifyCertificate({ ...honest, certificate });
-        const isSame = certificate.length === person.der.length && certificate.every((octet, at) => octet === person.der[at]);
+        const isSame =
+          certificate.length === person.der.length && certificate.every((octet, at) => octet === person.der[at]);
         expect(verdict.valid).toBe(isSame);
         if (!verdict.valid) expect(verdict.reasons.length).toBeGreaterThan(0);
       }),
       { numRuns: RUNS },
     );
     await fc.assert(
-      fc.asyncProperty(anyBytes(samples.certificate), anyBytes(samples.crl), anyBytes(samples.ocsp), async (one, list, response) => {
-        const verdict = await verifyCertificate({ ...honest, intermediates: [one], crls: [list], ocspResponses: [response] });
-        expect(typeof verdict.valid).toBe('boolean');
-      }),
+      fc.asyncProperty(
+        anyBytes(samples.certificate),
+        anyBytes(samples.crl),
+        anyBytes(samples.ocsp),
+        async (one, list, response) => {
+          const verdict = await verifyCertificate({
+            ...honest,
+            intermediates: [one],
+            crls: [list],
+            ocspResponses: [response],
+          });
+          expect(typeof verdict.valid).toBe('boolean');
+        },
+      ),
       { numRuns: RUNS },
     );
   });
 
   it('in parts of a re-signed certificate give a verdict', async () => {
-    const oids = ['2.5.29.14', '2.5.29.15', '2.5.29.17', '2.5.29.19', '2.5.29.30', '2.5.29.31', '2.5.29.32', '2.5.29.33', '2.5.29.35', '2.5.29.36', '2.5.29.37', '2.5.29.46', '2.5.29.54', '1.3.6.1.5.5.7.1.1'];
+    const oids = [
+      '2.5.29.14',
+      '2.5.29.15',
+      '2.5.29.17',
+      '2.5.29.19',
+      '2.5.29.30',
+      '2.5.29.31',
+      '2.5.29.32',
+      '2.5.29.33',
+      '2.5.29.35',
+      '2.5.29.36',
+      '2.5.29.37',
+      '2.5.29.46',
+      '2.5.29.54',
+      '1.3.6.1.5.5.7.1.1',
+    ];
     await fc.assert(
-      fc.asyncProperty(fc.constantFrom(...oids), anyBytes([octetString(Uint8Array.of(1)), sequence(sequence()), setOf()]), fc.boolean(), async (oid, value, isCritical) => {
-        const issuer = pki.authority('Odd', anchor, ca.key, [], { extensions: [pki.basicConstraints(), pki.authorityKeyId(anchor.key), pki.extension(oid, value, isCritical)] });
-        const target = pki.leaf('T', issuer, [], { extensions: [pki.extension(oid, value, isCritical)] });
-        const verdict = await verifyCertificate({ certificate: target.der, intermediates: [issuer.der], trust, profile: ANY_CERTIFICATE, atMs: AT, revocation: 'none', isStrict: false });
-        expect(typeof verdict.valid).toBe('boolean');
-      }),
+      fc.asyncProperty(
+        fc.constantFrom(...oids),
+        anyBytes([octetString(Uint8Array.of(1)), sequence(sequence()), setOf()]),
+        fc.boolean(),
+        async (oid, value, isCritical) => {
+          const issuer = pki.authority('Odd', anchor, ca.key, [], {
+            extensions: [pki.basicConstraints(), pki.authorityKeyId(anchor.key), pki.extension(oid, value, isCritical)],
+          });
+          const target = pki.leaf('T', issuer, [], { extensions: [pki.extension(oid, value, isCritical)] });
+          const verdict = await verifyCertificate({
+            certificate: target.der,
+            intermediates: [issuer.der],
+            trust,
+            profile: ANY_CERTIFICATE,
+            atMs: AT,
+            revocation: 'none',
+            isStrict: false,
+          });
+          expect(typeof verdict.valid).toBe('boolean');
+        },
+      ),
       { numRuns: RUNS },
     );
   });
@@ -141,22 +195,38 @@ describe('hostile bytes', () => {
 });
 
 describe('misuse', () => {
-  const honest: VerifyOptions = { certificate: person.der, trust, profile: ANY_CERTIFICATE, atMs: AT, revocation: 'none' };
-  const codeOf = async (options: VerifyOptions): Promise<unknown> => verifyCertificate(options).then(() => 'resolved', (error: SimsError) => error.code);
+  const honest: VerifyOptions = {
+    certificate: person.der,
+    trust,
+    profile: ANY_CERTIFICATE,
+    atMs: AT,
+    revocation: 'none',
+  };
+  const codeOf = async (options: VerifyOptions): Promise<unknown> =>
+    verifyCertificate(options).then(
+      () => 'resolved',
+      (error: unknown) => (error as SimsError).code,
+    );
 
   it('throws for a store of another purpose, a time that is none, a relay without a name', async () => {
     expect(await codeOf({ ...honest, profile: { ...ANY_CERTIFICATE, purpose: 'relay' } })).toBe('cc/invalid-argument');
     expect(await codeOf({ ...honest, atMs: Number.NaN })).toBe('cc/invalid-argument');
     const relays = createTrustStore({ purpose: 'relay', anchors: [anchor.der] });
     expect(await codeOf({ ...honest, trust: relays, profile: RELAY_CERTIFICATE })).toBe('cc/invalid-argument');
-    expect(() => createTrustStore({ purpose: 'person', anchors: [Uint8Array.of(1)] })).toThrow(expect.objectContaining({ code: 'cc/invalid-argument' }));
+    expect(() => createTrustStore({ purpose: 'person', anchors: [Uint8Array.of(1)] })).toThrow(
+      expect.objectContaining({ code: 'cc/invalid-argument' }),
+    );
   });
 });
 
 describe('a batch', () => {
   const collect = async (cases: unknown): Promise<unknown[]> => {
     const lines: unknown[] = [];
-    for await (const { ms, ...line } of verifyBatch(cases, { certificate: () => undefined, crl: () => undefined, atMs: AT })) {
+    for await (const { ms, ...line } of verifyBatch(cases, {
+      certificate: () => undefined,
+      crl: () => undefined,
+      atMs: AT,
+    })) {
       expect(ms).toBeGreaterThanOrEqual(0);
       lines.push(line);
     }
@@ -206,6 +276,7 @@ describe('a batch', () => {
   });
 
   it('refuses a file of another form', async () => {
-    for (const other of [7, null, {}, 'x']) await expect(collect(other)).rejects.toMatchObject({ code: 'cc/invalid-argument' });
+    for (const other of [7, null, {}, 'x'])
+      await expect(collect(other)).rejects.toMatchObject({ code: 'cc/invalid-argument' });
   });
 });

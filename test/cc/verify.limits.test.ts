@@ -4,7 +4,13 @@ import { concat } from '../../src/bytes.ts';
 import { integer, objectIdentifier, sequence, tagged, time } from '../../src/cc/createDer.ts';
 import { findEntry, parseCrl } from '../../src/cc/crl.ts';
 import { parseCertificate } from '../../src/cc/certificate.ts';
-import { ANY_CERTIFICATE, createTrustStore, verifyCertificate, type Verification, type VerifyOptions } from '../../src/cc/index.ts';
+import {
+  ANY_CERTIFICATE,
+  createTrustStore,
+  verifyCertificate,
+  type Verification,
+  type VerifyOptions,
+} from '../../src/cc/index.ts';
 import { Budget } from '../../src/cc/pathLimits.ts';
 import { PolicyGraph } from '../../src/cc/policy.ts';
 import * as pki from './makePki.ts';
@@ -12,7 +18,11 @@ import { AT, DAY } from './makePki.ts';
 
 const anchor = pki.root('Root', pki.makeKey('Ed25519'));
 
-function verify(certificate: Uint8Array, intermediates: readonly Uint8Array[], more: Partial<VerifyOptions> = {}): Promise<Verification> {
+function verify(
+  certificate: Uint8Array,
+  intermediates: readonly Uint8Array[],
+  more: Partial<VerifyOptions> = {},
+): Promise<Verification> {
   const trust = createTrustStore({ purpose: 'person', anchors: [anchor.der], intermediates });
   return verifyCertificate({ certificate, trust, profile: ANY_CERTIFICATE, atMs: AT, revocation: 'none', ...more });
 }
@@ -47,7 +57,9 @@ describe('a revocation list of 50,000 entries', () => {
     const found = findEntry(crl, listed, issuer, (entries) => (counted += entries));
     const tookMs = performance.now() - startedMs;
     const grownMb = (process.memoryUsage().heapUsed - heapBefore) / 1_048_576;
-    console.log(`50,000 entries, ${(der.length / 1e6).toFixed(2)} MB: ${tookMs.toFixed(1)} ms, heap ${grownMb.toFixed(1)} MB`);
+    console.log(
+      `50,000 entries, ${(der.length / 1e6).toFixed(2)} MB: ${tookMs.toFixed(1)} ms, heap ${grownMb.toFixed(1)} MB`,
+    );
     expect(found).toEqual({ listed: true, reason: 0, revokedAtMs: AT - 2 * DAY });
     expect(counted).toBe(count);
     expect(crl.bytes).toBe(der);
@@ -74,7 +86,8 @@ describe('a revocation list of 50,000 entries', () => {
 describe('path building', () => {
   it('goes as deep as it is told', async () => {
     const chain = [anchor];
-    for (let depth = 0; depth < 6; depth += 1) chain.push(pki.authority(`CA ${depth}`, chain.at(-1)!, pki.makeKey('Ed25519')));
+    for (let depth = 0; depth < 6; depth += 1)
+      chain.push(pki.authority(`CA ${depth}`, chain.at(-1)!, pki.makeKey('Ed25519')));
     const target = pki.leaf('Target', chain.at(-1)!);
     const intermediates = chain.slice(1).map((each) => each.der);
     expect((await verify(target.der, intermediates)).valid).toBe(true);
@@ -171,7 +184,10 @@ describe('name constraints', () => {
 describe('sizes', () => {
   it('refuses a certificate above 64 KiB before reading it', async () => {
     const verdict = await verify(new Uint8Array(65_537), []);
-    expect(verdict.valid ? undefined : verdict.attempts[0]).toMatchObject({ reason: 'malformed', detail: 'a certificate of 65537 bytes, limit 65536' });
+    expect(verdict.valid ? undefined : verdict.attempts[0]).toMatchObject({
+      reason: 'malformed',
+      detail: 'a certificate of 65537 bytes, limit 65536',
+    });
   });
 
   it('refuses an object identifier longer than any in use', async () => {

@@ -11,7 +11,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, it } from 'vitest';
-import { integer, namedBits, objectIdentifier, printableString, sequence, setOf, tagged, taggedPrimitive, utf8String } from '../../src/cc/createDer.ts';
+import {
+  integer,
+  namedBits,
+  objectIdentifier,
+  printableString,
+  sequence,
+  setOf,
+  tagged,
+  taggedPrimitive,
+  utf8String,
+} from '../../src/cc/createDer.ts';
 import { ANY_CERTIFICATE, createTrustStore, verifyCertificate, type PolicyInputs } from '../../src/cc/index.ts';
 import * as pki from './makePki.ts';
 import { AT, DAY } from './makePki.ts';
@@ -100,7 +110,8 @@ const flip = (bytes: Uint8Array, random: Random): Uint8Array => {
   changed[random.below(changed.length)]! ^= 1 << random.below(8);
   return changed;
 };
-const replaced = (ders: Uint8Array[], at: number, der: Uint8Array): Uint8Array[] => ders.map((each, place) => (place === at ? der : each));
+const replaced = (ders: Uint8Array[], at: number, der: Uint8Array): Uint8Array[] =>
+  ders.map((each, place) => (place === at ? der : each));
 const below = (random: Random): number => 1 + random.below(3);
 
 const OPERATORS: Readonly<Record<string, Operator>> = {
@@ -136,30 +147,61 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
     member.extensions['keyUsage'] = pki.keyUsage(...(bits.length === 0 ? [3] : bits));
   },
   'an unknown extension added': (mutant, random) => {
-    mutant.chain[below(random)]!.extensions['unknown'] = pki.extension('1.2.3.4.5', Uint8Array.of(5, 0), random.chance());
+    mutant.chain[below(random)]!.extensions['unknown'] = pki.extension(
+      '1.2.3.4.5',
+      Uint8Array.of(5, 0),
+      random.chance(),
+    );
   },
   'issuer name written in another way': (mutant, random) => {
     const at = below(random);
     const member = mutant.chain[at]!;
     const text = NAMES[at - 1]!;
-    const variants = [text, text.toUpperCase(), ` ${text}  `, text.replace(' ', '   '), `${text}x`, text.replace('A', 'B'), text.replaceAll(' ', '')];
-    const encode = random.chance() ? utf8String : printableString;
-    member.issuer = sequence(setOf(sequence(objectIdentifier('2.5.4.3'), encode(random.pick(variants)))));
+    const variants = [
+      text,
+      text.toUpperCase(),
+      ` ${text}  `,
+      text.replace(' ', '   '),
+      `${text}x`,
+      text.replace('A', 'B'),
+      text.replaceAll(' ', ''),
+    ];
+    const asString = random.chance() ? utf8String : printableString;
+    member.issuer = sequence(setOf(sequence(objectIdentifier('2.5.4.3'), asString(random.pick(variants)))));
     if (at < 3) mutant.crlKeys[at] = mutant.chain[at]!.key;
   },
   'names constrained': (mutant, random) => {
     const address = (...octets: number[]): Uint8Array => taggedPrimitive(7, Uint8Array.from(octets));
     const mail = (text: string): Uint8Array => taggedPrimitive(1, new TextEncoder().encode(text));
     const bases = [
-      pki.dns('example.test'), pki.dns('a.example.test'), pki.dns('other.test'), mail('example.test'), mail('.example.test'), mail('me@example.test'),
-      address(10, 0, 0, 0, 255, 0, 0, 0), address(10, 1, 0, 0, 255, 255, 0, 0), pki.uri('example.test'), pki.uri('.example.test'),
-      pki.directory(pki.name('Target')), pki.directory(pki.name('Other')), pki.directory(sequence()),
+      pki.dns('example.test'),
+      pki.dns('a.example.test'),
+      pki.dns('other.test'),
+      mail('example.test'),
+      mail('.example.test'),
+      mail('me@example.test'),
+      address(10, 0, 0, 0, 255, 0, 0, 0),
+      address(10, 1, 0, 0, 255, 255, 0, 0),
+      pki.uri('example.test'),
+      pki.uri('.example.test'),
+      pki.directory(pki.name('Target')),
+      pki.directory(pki.name('Other')),
+      pki.directory(sequence()),
     ];
     const names = [
-      pki.dns('a.example.test'), pki.dns('b.other.test'), pki.dns('aexample.test'), mail('me@example.test'), mail('you@a.example.test'),
-      address(10, 1, 2, 3), address(192, 0, 2, 1), pki.uri('http://a.example.test/x'), pki.uri('http://example.test:80/'), pki.directory(pki.name('Target', 'More')),
+      pki.dns('a.example.test'),
+      pki.dns('b.other.test'),
+      pki.dns('aexample.test'),
+      mail('me@example.test'),
+      mail('you@a.example.test'),
+      address(10, 1, 2, 3),
+      address(192, 0, 2, 1),
+      pki.uri('http://a.example.test/x'),
+      pki.uri('http://example.test:80/'),
+      pki.directory(pki.name('Target', 'More')),
     ];
-    const some = (from: readonly Uint8Array[], most: number): Uint8Array[] => Array.from({ length: random.below(most + 1) }, () => random.pick(from));
+    const some = (from: readonly Uint8Array[], most: number): Uint8Array[] =>
+      Array.from({ length: random.below(most + 1) }, () => random.pick(from));
     const permitted = some(bases, 2);
     const excluded = permitted.length === 0 ? [random.pick(bases)] : some(bases, 1);
     mutant.chain[random.below(3)]!.extensions['nameConstraints'] = pki.subtrees(permitted, excluded);
@@ -167,7 +209,8 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
   },
   'policies asked for': (mutant, random) => {
     const some = (): string[] => [...new Set([random.pick(POLICY), random.pick(POLICY)])];
-    for (const at of [1, 2, 3]) if (random.below(4) > 0) mutant.chain[at]!.extensions['policies'] = pki.policies(...some());
+    for (const at of [1, 2, 3])
+      if (random.below(4) > 0) mutant.chain[at]!.extensions['policies'] = pki.policies(...some());
     mutant.policies = { initialExplicitPolicy: true, initialPolicySet: [random.pick(POLICY)] };
   },
   'policies mapped and constrained': (mutant, random) => {
@@ -177,8 +220,13 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
     const pair = sequence(objectIdentifier(random.pick(POLICY)), objectIdentifier(random.pick(POLICY)));
     mutant.chain[1 + random.below(2)]!.extensions['policyMappings'] = pki.extension('2.5.29.33', sequence(pair), true);
     const constraint = taggedPrimitive(random.below(2), Uint8Array.of(random.below(3)));
-    mutant.chain[1 + random.below(2)]!.extensions['policyConstraints'] = pki.extension('2.5.29.36', sequence(constraint), true);
-    if (random.chance() && !hasCaAnyPolicy) mutant.chain[1]!.extensions['inhibitAny'] = pki.extension('2.5.29.54', integer(random.below(2)), true);
+    mutant.chain[1 + random.below(2)]!.extensions['policyConstraints'] = pki.extension(
+      '2.5.29.36',
+      sequence(constraint),
+      true,
+    );
+    if (random.chance() && !hasCaAnyPolicy)
+      mutant.chain[1]!.extensions['inhibitAny'] = pki.extension('2.5.29.54', integer(random.below(2)), true);
     mutant.policies = { initialExplicitPolicy: random.chance(), initialPolicySet: [random.pick(POLICY)] };
   },
   'key identifiers changed': (mutant, random) => {
@@ -200,7 +248,10 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
     };
   },
   'revoked, or not': (mutant, random) => {
-    const entries = Array.from({ length: 1 + random.below(3) }, () => ({ serial: 101 + random.below(5), reason: random.pick([1, 4, 5]) }));
+    const entries = Array.from({ length: 1 + random.below(3) }, () => ({
+      serial: 101 + random.below(5),
+      reason: random.pick([1, 4, 5]),
+    }));
     mutant.crls[random.below(3)] = { revoked: entries };
   },
   'a list of another time, or none': (mutant, random) => {
@@ -226,12 +277,19 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
       revoked: [{ serial: 101 + random.below(5) }],
       extensions: [
         random.pick([
-          scope(taggedPrimitive(1, isSet)), scope(taggedPrimitive(2, isSet)), scope(taggedPrimitive(5, isSet)), scope(point), scope(other),
-          scope(namedBits([1, 4], 0x83)), pki.extension('1.2.3.4.6', Uint8Array.of(5, 0), random.chance()), scope(point, taggedPrimitive(4, isSet)),
+          scope(taggedPrimitive(1, isSet)),
+          scope(taggedPrimitive(2, isSet)),
+          scope(taggedPrimitive(5, isSet)),
+          scope(point),
+          scope(other),
+          scope(namedBits([1, 4], 0x83)),
+          pki.extension('1.2.3.4.6', Uint8Array.of(5, 0), random.chance()),
+          scope(point, taggedPrimitive(4, isSet)),
         ]),
       ],
     };
-    if (random.chance()) mutant.chain[at + 1]!.extensions['distributionPoints'] = pki.distributionPoints('http://lists.test/a');
+    if (random.chance())
+      mutant.chain[at + 1]!.extensions['distributionPoints'] = pki.distributionPoints('http://lists.test/a');
   },
   'keys that are too small': (mutant, random) => {
     const at = 1 + random.below(2);
@@ -258,7 +316,9 @@ function encode(mutant: Mutant): Encoded {
   });
   const crls = mutant.crls.flatMap((parts, at) => {
     const { subject, key } = mutant.chain[at]!;
-    return parts === undefined ? [] : [pki.crl({ name: subject, key: mutant.crlKeys[at] ?? key, der: new Uint8Array() }, parts)];
+    return parts === undefined
+      ? []
+      : [pki.crl({ name: subject, key: mutant.crlKeys[at] ?? key, der: new Uint8Array() }, parts)];
   });
   return { ders: mutant.finish?.(ders) ?? ders, crls: [...crls, ...mutant.extraCrls], policies: mutant.policies };
 }
@@ -292,13 +352,28 @@ async function openssl({ ders, crls, policies }: Encoded): Promise<{ readonly va
     writeFileSync(file, all.map((der) => pki.pem(der, label)).join(''));
     return file;
   };
-  const flags = ['-x509_strict', '-crl_check_all', '-extended_crl', '-auth_level', '2', '-purpose', 'any', '-attime', String(AT / 1_000)];
+  const flags = [
+    '-x509_strict',
+    '-crl_check_all',
+    '-extended_crl',
+    '-auth_level',
+    '2',
+    '-purpose',
+    'any',
+    '-attime',
+    String(AT / 1_000),
+  ];
   flags.push('-policy_check', ...(policies.initialExplicitPolicy === true ? ['-explicit_policy'] : []));
   for (const policy of policies.initialPolicySet ?? []) flags.push('-policy', policy);
   const untrusted = others.slice(0, -1);
   try {
     const { stdout } = await run('openssl', [
-      'verify', '-no-CApath', '-no-CAstore', '-CAfile', write('anchor.pem', [anchor!], 'CERTIFICATE'), ...flags,
+      'verify',
+      '-no-CApath',
+      '-no-CAstore',
+      '-CAfile',
+      write('anchor.pem', [anchor!], 'CERTIFICATE'),
+      ...flags,
       ...(untrusted.length > 0 ? ['-untrusted', write('untrusted.pem', untrusted, 'CERTIFICATE')] : []),
       ...(crls.length > 0 ? ['-CRLfile', write('lists.pem', crls, 'X509 CRL')] : []),
       write('target.pem', [others.at(-1)!], 'CERTIFICATE'),
@@ -335,14 +410,26 @@ describe('openssl verify', () => {
         const count = counts.get(job.name) ?? { valid: 0, refused: 0 };
         count[isValid ? 'valid' : 'refused'] += 1;
         counts.set(job.name, count);
-        if (isValid !== theirs.valid) disagreements.push(`${job.name}, seed ${job.seed}: ours ${reasons.join(', ') || 'valid'}; openssl ${theirs.said.trim()}`);
+        if (isValid !== theirs.valid)
+          disagreements.push(
+            `${job.name}, seed ${job.seed}: ours ${reasons.join(', ') || 'valid'}; openssl ${theirs.said.trim()}`,
+          );
       }
     };
     await Promise.all([worker(), worker(), worker()]);
-    const rows = [...counts].map(([name, { valid, refused }]) => `${name.padEnd(48)}${String(valid).padStart(6)}${String(refused).padStart(8)}`);
-    console.log([`${'mutants'.padEnd(48)} valid refused`, ...rows, `${((performance.now() - startedMs) / 1_000).toFixed(1)} s`].join('\n'));
+    const rows = [...counts].map(
+      ([name, { valid, refused }]) => `${name.padEnd(48)}${String(valid).padStart(6)}${String(refused).padStart(8)}`,
+    );
+    console.log(
+      [
+        `${'mutants'.padEnd(48)} valid refused`,
+        ...rows,
+        `${((performance.now() - startedMs) / 1_000).toFixed(1)} s`,
+      ].join('\n'),
+    );
     expect(disagreements).toEqual([]);
-    const total = (which: 'valid' | 'refused'): number => [...counts.values()].reduce((sum, each) => sum + each[which], 0);
+    const total = (which: 'valid' | 'refused'): number =>
+      [...counts.values()].reduce((sum, each) => sum + each[which], 0);
     expect(total('valid') + total('refused')).toBeGreaterThanOrEqual(500);
     expect(counts.size).toBeGreaterThanOrEqual(10);
     expect(total('valid')).toBeGreaterThan(50);

@@ -41,7 +41,9 @@ const OTHERS: readonly (readonly [string, number, number, number])[] = [
 describe.skipIf(folder === undefined)('public suites (needs SIMS_DATA)', () => {
   it('decides every PKITS case as NIST does, each within a second', async () => {
     const results = await runPkits(folder!);
-    const others = OTHERS.map(([name, ...cells]) => `${name.padEnd(36)}${['249', ...cells].map((cell) => String(cell).padStart(10)).join('')}`);
+    const others = OTHERS.map(
+      ([name, ...cells]) => `${name.padEnd(36)}${['249', ...cells].map((cell) => String(cell).padStart(10)).join('')}`,
+    );
     console.log([table('PKITS', results, SECTIONS), 'other engines, on all 249:', ...others].join('\n'));
     const wrong = results.filter(({ verdict, expected }) => verdict.valid !== expected);
     expect(wrong.filter((each) => each.verdict.valid).map((each) => each.verdict.case)).toEqual([]);
