@@ -8,8 +8,8 @@
  */
 import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ERRORS } from '../src/errors.ts';
 import { ROOT } from './entries.ts';
+import { errorReference } from './error-reference.ts';
 import { folderGraph } from './folder-graph.ts';
 import { importTable } from './import-table.ts';
 import { optionTable } from './option-table.ts';
@@ -61,33 +61,4 @@ async function withFreshParts(page: string, text: string): Promise<string> {
     end = match.index + whole.length;
   }
   return fresh + text.slice(end);
-}
-
-function errorReference(): string {
-  const areas = new Map<string, string[]>();
-  for (const [code, { fault, action, meaning }] of Object.entries(ERRORS).toSorted(([a], [b]) => (a < b ? -1 : 1))) {
-    const area = code.slice(0, code.indexOf('/'));
-    areas.set(area, [
-      ...(areas.get(area) ?? []),
-      `| \`${code}\` | ${fault} | ${action} | ${meaning.replaceAll('|', '\\|')} |`,
-    ]);
-  }
-  return [
-    '# Error codes',
-    '',
-    'Generated from `src/errors.ts` by `npm run docs`; edit there.',
-    '',
-    'Every failure is a `SimsError` with one of these codes. *Fault* is who can mend it: the `peer` sent bad data, the',
-    '`caller` misused the interface, or something failed `local`ly. *Action* is what an application should do: `retry`,',
-    'start a new conversation (`rekey`), `verify` who the peer is, or `give-up`. A released code is never renamed.',
-    ...[...areas].flatMap(([area, rows]) => [
-      '',
-      `## ${area}`,
-      '',
-      '| code | fault | action | meaning |',
-      '|---|---|---|---|',
-      ...rows,
-    ]),
-    '',
-  ].join('\n');
 }
