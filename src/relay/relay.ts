@@ -1,0 +1,665 @@
+/**
+ * The core of a relay, without I/O: bytes of connections go in, bytes for connections come out. It is synchronous but for
+ * what a handshake waits for; time, randomness and everything outside are passed in.
+ *
+ * @packageDocumentation
+ */
+import { fromUtf8, utf8 } from '../bytes.ts';
+import { LIMITS_BEFORE_HOP } from '../codec/limits.ts';
+import type { CryptoProvider, KemKeyPair, RandomBytes } from '../crypto/provider.ts';
+import type { Suite } from '../crypto/suite.ts';
+import { SimsError } from '../errors.ts';
+import {
+  createCredentialVerifier,
+  relayIdentityOf,
+  type VerifiedIdentity,
+  type VerifyCredential,
+} from '../handshake/index.ts';
+import { defaultPolicy, type AuditEntry, type CredentialDescription, type PolicyFile } from '../ifc/index.ts';
+import type { MessageId } from '../messages/address.ts';
+import type { Connect } from '../messages/connect.ts';
+import type { OnlineItem, PersonKind } from '../messages/list.ts';
+import { decodeMessage, encodeMessage, encodingOf, messageIdOf, type Message } from '../messages/messages.ts';
+import type { ErrorReason } from '../messages/reason.ts';
+import { MAX_NAME_BYTES } from '../messages/schema.ts';
+import type { Encoding } from '../messages/wire.ts';
+import { HopChannel } from '../session/hop.ts';
+import { startCounters, type RelayCounters, type RelayMetrics } from './counters.ts';
+import { MemoryDirectory, type Directory, type Presence } from './directory.ts';
+import type { RelayEffects, SessionEnd } from './effects.ts';
+import { HopHandshake, type Entrant, type RelayIdentity } from './hopHandshake.ts';
+import { limitsFrom, type RelayLimits } from './limits.ts';
+import { Lists } from './list.ts';
+import { MemoryMailbox, type Mailbox } from './mailbox.ts';
+import { Router } from './router.ts';
+import { Session, type SessionShared } from './sessions.ts';
+import { Timers } from './timers.ts';
+
+/** What a relay is made of. */
+export interface RelayOptions {
+  readonly provider: CryptoProvider;
+  /** Suites that it serves, in its order of preference. */
+  readonly suites: readonly Suite[];
+  readonly identity: RelayIdentity;
+  readonly effects: RelayEffects;
+  /** Told to clients, at most 128 bytes. Default empty. */
+  readonly name?: string;
+  /** Default: two levels, with a verified certificate and without. */
+  readonly policy?: PolicyFile;
+  readonly limits?: Partial<RelayLimits>;
+  /** Default: keys are taken at their word, certificates refused. */
+  readonly verifyCredential?: VerifyCredential;
+  /** What the clearance rules are told of a verified identity. Default: its kind, and that a certificate was verified. */
+  readonly describeCredential?: (identity: VerifiedIdentity) => CredentialDescription;
+  /** Names that the relay answers to, as clients ask for them. Default: any. */
+  readonly serverNames?: readonly string[];
+  readonly rsaPool?: { readonly available?: number; take(): KemKeyPair | undefined };
+  /** Default: in memory. */
+  readonly directory?: Directory<Session>;
+  /** Default: in memory, bounded by the limits. */
+  readonly mailbox?: Mailbox;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** Default: the provider's. */
+  readonly random?: RandomBytes;
+}
+
+/** A relay without I/O. Connections are numbers of the host's, each used once. */
+export interface Relay {
+  /** SHA-256 of the relay's SPKI, 32 bytes: what clients pin. */
+  readonly relayIdentity: Uint8Array;
+  readonly limits: RelayLimits;
+  /** Someone has connected. `false`: it is turned away, and the host closes it. */
+  connected(connection: number): boolean;
+  /**
+   * A message has come. `false`: nothing more is to be read from this connection until `resume`. The bytes must not change
+   * afterwards.
+   */
+  received(connection: number, bytes: Uint8Array): boolean;
+  /** The queue of a connection is below its mark again. */
+  drained(connection: number): void;
+  /** The connection is gone, by whatever cause. */
+  disconnected(connection: number): void;
+  /** The time has come that `wake` asked for. */
+  wake(): void;
+  /** Says goodbye to everyone and takes nobody any more. */
+  shutDown(): void;
+  /** Counts and gauges. */
+  metrics(): RelayMetrics;
+}
+
+/**
+ * A relay that waits for its first connection.
+ *
+ * @throws `relay/invalid-option`
+ */
+export function createRelay(options: RelayOptions): Relay {
+  return new RelayCore(options);
+}
+
+interface Connection {
+  readonly id: number;
+  encoding: Encoding;
+  handshake: HopHandshake | undefined;
+  session: Session | undefined;
+  /** Why it is not read: it is over its rate, its queue is long, its handshake waits. */
+  readonly paused: { rate: boolean; queue: boolean; handshake: boolean };
+  isWaiting: boolean;
+  hasSpoken: boolean;
+  cancelTimer: () => void;
+}
+
+class RelayCore implements Relay {
+  readonly relayIdentity: Uint8Array;
+  readonly limits: RelayLimits;
+  readonly #effects: RelayEffects;
+  readonly #now: () => number;
+  readonly #timers: Timers;
+  readonly #counters: RelayCounters = startCounters();
+  readonly #directory: Directory<Session>;
+  readonly #lists: Lists;
+  readonly #router: Router;
+  readonly #sessionParts: SessionShared;
+  readonly #beginHandshake: (connection: Connection) => HopHandshake;
+  readonly #connections = new Map<number, Connection>();
+  /** Connections without a hop, oldest first; the silent ones apart. */
+  readonly #silent = new Set<Connection>();
+  readonly #strangers = new Set<Connection>();
+  readonly #graces = new Map<Presence<Session>, () => void>();
+  readonly #inFlight = { all: 0, rsa: 0 };
+  readonly #load = { bytes: 0 };
+  #sessions = 0;
+  #isShuttingDown = false;
+
+  constructor(options: RelayOptions) {
+    const { provider, identity, effects, now, suites, name = '', policy = defaultPolicy() } = options;
+    if (suites.length === 0) throw new SimsError('relay/invalid-option', 'a relay needs at least one suite');
+    if (fromUtf8(utf8(name)) !== name || utf8(name).length > MAX_NAME_BYTES) {
+      throw new SimsError('relay/invalid-option', `a name is well-formed text of at most ${MAX_NAME_BYTES} bytes`);
+    }
+    const limits = limitsFrom(options.limits);
+    const random = options.random ?? provider.random;
+    const audit = (entry: AuditEntry): void => effects.audit?.(entry);
+    this.relayIdentity = relayIdentityOf(provider, identity.credential.spki);
+    this.limits = limits;
+    this.#effects = effects;
+    this.#now = now;
+    this.#timers = new Timers(effects.wake);
+    const timers = this.#timers;
+    const counters = this.#counters;
+    const directory = options.directory ?? new MemoryDirectory<Session>();
+    this.#directory = directory;
+    this.#lists = new Lists({ directory, policy: policy.policy, limits, counters, timers, now, audit });
+    this.#router = new Router({ directory, policy: policy.policy, counters, audit });
+    const mailbox = options.mailbox ?? this.#memoryMailbox(limits);
+    this.#sessionParts = {
+      effects,
+      limits,
+      counters,
+      mailbox,
+      timers,
+      random,
+      now,
+      load: this.#load,
+      tooSlow: (session) => this.#tooSlow(session),
+      failed: (session, error) => {
+        const connection = this.#connections.get(session.connection);
+        if (connection !== undefined) this.#crashed(connection, error);
+      },
+    };
+    const { serverNames, rsaPool } = options;
+    const handshakes = {
+      provider,
+      suites,
+      identity,
+      name,
+      policy,
+      limits,
+      random,
+      now,
+      audit,
+      verifyCredential: options.verifyCredential ?? createCredentialVerifier({ provider }),
+      describeCredential: options.describeCredential ?? describe,
+      inFlight: this.#inFlight,
+      ...(serverNames === undefined ? {} : { serverNames }),
+      ...(rsaPool === undefined ? {} : { rsaPool }),
+    };
+    this.#beginHandshake = (connection) =>
+      new HopHandshake(handshakes, {
+        send: (message) => this.#sendClear(connection, message),
+        entered: (entrant) => this.#enter(connection, entrant),
+        failed: (error, code) => this.#handshakeFailed(connection, error, code),
+        ready: () => this.#unpause(connection, 'handshake'),
+        crashed: (error) => this.#crashed(connection, error),
+      });
+  }
+
+  connected(id: number): boolean {
+    const { connections, strangers, establishMs } = this.limits;
+    if (this.#isShuttingDown || this.#connections.size >= connections) return this.#refuse();
+    if (this.#strangers.size >= strangers) {
+      const [oldest] = this.#silent;
+      if (oldest === undefined) return this.#refuse();
+      this.#counters.refused += 1;
+      this.#close(oldest);
+    }
+    const connection: Connection = {
+      id,
+      encoding: 'cbor',
+      handshake: undefined,
+      session: undefined,
+      paused: { rate: false, queue: false, handshake: false },
+      isWaiting: false,
+      hasSpoken: false,
+      cancelTimer: this.#timers.set(this.#now() + establishMs, () => this.#tooLate(connection)),
+    };
+    this.#counters.connections += 1;
+    this.#connections.set(id, connection);
+    this.#strangers.add(connection);
+    this.#silent.add(connection);
+    this.#effects.setMessageLimit(id, this.limits.frameBytesBeforeHop);
+    return true;
+  }
+
+  received(id: number, bytes: Uint8Array): boolean {
+    const connection = this.#connections.get(id);
+    if (connection === undefined) return true;
+    this.#counters.framesIn += 1;
+    this.#counters.bytesIn += bytes.length;
+    try {
+      if (connection.session === undefined) this.#fromStranger(connection, bytes);
+      else this.#fromClient(connection, connection.session, bytes);
+    } catch (error) {
+      this.#crashed(connection, error);
+    }
+    const { rate, queue, handshake } = connection.paused;
+    connection.isWaiting = (rate || queue || handshake) && this.#connections.has(id);
+    return !connection.isWaiting;
+  }
+
+  drained(id: number): void {
+    const connection = this.#connections.get(id);
+    const session = connection?.session;
+    if (connection === undefined || session === undefined) return;
+    try {
+      session.drained();
+      this.#lists.drained(session);
+    } catch (error) {
+      this.#crashed(connection, error);
+    }
+    if (!session.isAbove) this.#unpause(connection, 'queue');
+  }
+
+  disconnected(id: number): void {
+    const connection = this.#connections.get(id);
+    if (connection !== undefined) this.#gone(connection, 'dropped');
+  }
+
+  wake(): void {
+    this.#timers.run(this.#now(), (error) => this.#effects.log?.({ event: 'session-failed', error }));
+  }
+
+  shutDown(): void {
+    if (this.#isShuttingDown) return;
+    this.#isShuttingDown = true;
+    this.#effects.log?.({ event: 'shutting-down' });
+    for (const connection of this.#connections.values()) {
+      if (connection.session === undefined) this.#sendClear(connection, { type: 'disconnect', code: 'shutting-down' });
+      this.#finish(connection, 'shutting-down');
+    }
+    this.#timers.clear();
+  }
+
+  metrics(): RelayMetrics {
+    return {
+      ...this.#counters,
+      connectionsNow: this.#connections.size,
+      strangersNow: this.#strangers.size,
+      handshakesNow: this.#inFlight.all,
+      sessionsNow: this.#sessions,
+      addressesNow: this.#directory.size,
+      gracesNow: this.#graces.size,
+      watchersNow: this.#lists.watchers,
+      timersNow: this.#timers.size,
+      longQueueBytesNow: this.#load.bytes,
+    };
+  }
+
+  // Strangers
+
+  #refuse(): false {
+    this.#counters.refused += 1;
+    this.#effects.log?.({ event: 'connection-refused', code: this.#isShuttingDown ? 'shutting-down' : 'busy' });
+    return false;
+  }
+
+  #fromStranger(connection: Connection, bytes: Uint8Array): void {
+    if (!connection.hasSpoken) {
+      connection.hasSpoken = true;
+      this.#silent.delete(connection);
+      connection.encoding = encodingOf(bytes) ?? 'cbor';
+    }
+    let message: Message;
+    try {
+      message = decodeMessage(bytes, LIMITS_BEFORE_HOP).message;
+    } catch (error) {
+      if (!(error instanceof SimsError)) throw error;
+      this.#counters.malformed += 1;
+      this.#dismiss(connection, reasonOf(error), messageIdOf(bytes, LIMITS_BEFORE_HOP));
+      return;
+    }
+    switch (message.type) {
+      case 'connect':
+        if (connection.handshake === undefined) {
+          connection.handshake = this.#beginHandshake(connection);
+          this.#counters.handshakesStarted += 1;
+        }
+        this.#shakeHands(connection, connection.handshake, message);
+        return;
+      case 'secure':
+        // Records that come before their time are dropped.
+        return;
+      case 'disconnect':
+      case 'error':
+        this.#close(connection);
+        return;
+      default:
+        this.#dismiss(connection, 'unexpected', 'id' in message ? message.id : undefined);
+    }
+  }
+
+  #shakeHands(connection: Connection, handshake: HopHandshake, message: Connect): void {
+    handshake.take(message);
+    connection.paused.handshake = handshake.isBusy;
+  }
+
+  #dismiss(connection: Connection, code: ErrorReason, msgId: MessageId | undefined): void {
+    this.#sendClear(connection, { type: 'error', code, ...(msgId === undefined ? {} : { msgId }) });
+    this.#close(connection);
+  }
+
+  #handshakeFailed(connection: Connection, error: SimsError, code: ErrorReason): void {
+    this.#counters.handshakesFailed += 1;
+    const { id, handshake } = connection;
+    this.#effects.log?.({
+      event: 'handshake-failed',
+      connection: id,
+      code: code === 'handshake-failed' ? error.code : code,
+    });
+    this.#dismiss(connection, code, handshake?.id);
+  }
+
+  #tooLate(connection: Connection): void {
+    if (connection.handshake === undefined) this.#dismiss(connection, 'timeout', undefined);
+    else connection.handshake.abort(new SimsError('handshake/timeout', `no hop within ${this.limits.establishMs} ms`));
+  }
+
+  // Sessions
+
+  #enter(connection: Connection, entrant: Entrant): void {
+    const { established, address, subject, name } = entrant;
+    const { peer, suite, conversationId, finalTranscriptHash, secrets } = established;
+    if (!this.#connections.has(connection.id)) return;
+    const channel = new HopChannel({
+      suite,
+      role: 'responder',
+      conversationId,
+      finalTranscriptHash,
+      secrets,
+      client: { address, fingerprint: peer.fingerprint },
+      relayIdentity: this.relayIdentity,
+    });
+    const item: OnlineItem = {
+      address,
+      online: true,
+      name: cut(name),
+      label: subject.current.text,
+      kind: peer.kind as PersonKind,
+      fingerprint: peer.fingerprint,
+    };
+    const { id, encoding } = connection;
+    const session = new Session({ connection: id, item, subject, channel, encoding }, this.#sessionParts);
+    connection.session = session;
+    connection.cancelTimer();
+    connection.cancelTimer = () => {};
+    this.#strangers.delete(connection);
+    this.#silent.delete(connection);
+    this.#sessions += 1;
+    this.#counters.sessions += 1;
+    this.#effects.setMessageLimit(id, this.limits.frameBytes);
+    this.#effects.log?.({
+      event: 'session-opened',
+      connection: id,
+      suite: suite.name,
+      label: item.label,
+      kind: item.kind,
+    });
+    this.#takePlace(session);
+    this.#limitStay(connection, entrant);
+    // What waited for it comes first.
+    session.drained();
+  }
+
+  /** Asks again when a verification or a rule of a clearance ends. */
+  #limitStay(connection: Connection, entrant: Entrant): void {
+    const stay = entrant.stay(this.#now());
+    if (stay === undefined) this.#finish(connection, 'not-authorised');
+    else if (stay.untilMs !== undefined) {
+      connection.cancelTimer = this.#timers.set(stay.untilMs, () => this.#limitStay(connection, entrant));
+    }
+  }
+
+  /** Enters a session into the directory, in place of an older one of the same address and label. */
+  #takePlace(session: Session): void {
+    const { address, item, subject } = session;
+    const label = subject.current;
+    const before = this.#directory.at(address);
+    const older = before.find((presence) => presence.label.text === label.text);
+    this.#directory.enter({ item, label, where: session });
+    if (older !== undefined) this.#endGrace(older);
+    const other = older?.where === undefined ? undefined : this.#connections.get(older.where.connection);
+    if (other !== undefined) {
+      this.#counters.takenOver += 1;
+      this.#finish(other, 'taken-over');
+    }
+    this.#lists.changed(address, label, before);
+  }
+
+  #fromClient(connection: Connection, session: Session, bytes: Uint8Array): void {
+    const now = this.#now();
+    const waitMs = Math.max(session.messageRate.take(1, now), session.byteRate.take(bytes.length, now));
+    if (waitMs > 0) this.#slowDown(connection, now + waitMs);
+    let outer: Message;
+    try {
+      outer = decodeMessage(bytes).message;
+    } catch (error) {
+      if (!(error instanceof SimsError)) throw error;
+      this.#counters.malformed += 1;
+      // A type that this version does not know is no record: the hop is sound.
+      if (error.code === 'messages/unknown-type') this.#answerMalformed(session, error, bytes);
+      else this.#finish(connection, 'malformed');
+      return;
+    }
+    if (outer.type === 'secure') {
+      let inner: Uint8Array;
+      try {
+        inner = session.open(outer);
+      } catch (error) {
+        if (!(error instanceof SimsError)) throw error;
+        this.#counters.malformed += 1;
+        this.#effects.log?.({ event: 'session-failed', connection: connection.id, code: error.code });
+        this.#finish(connection, 'malformed');
+        return;
+      }
+      // Whoever sends records has phase 4.
+      connection.handshake = undefined;
+      this.#take(connection, session, inner);
+    } else if (outer.type === 'connect') connection.handshake?.take(outer);
+    // Anything else in the clear is a hint from nobody in particular.
+    if (session.isAbove) connection.paused.queue = true;
+  }
+
+  #take(connection: Connection, session: Session, bytes: Uint8Array): void {
+    let message: Message;
+    try {
+      const decoded = decodeMessage(bytes);
+      message = decoded.message;
+      session.encoding = decoded.encoding;
+    } catch (error) {
+      if (!(error instanceof SimsError)) throw error;
+      this.#counters.malformed += 1;
+      this.#answerMalformed(session, error, bytes);
+      return;
+    }
+    switch (message.type) {
+      case 'client-com':
+      case 'client-connect':
+      case 'client-disconnect':
+        this.#router.carry(session, message);
+        return;
+      case 'ack':
+        if (message.msgId === undefined) this.#router.pass(session, message);
+        else if (message.src !== undefined) session.stored(message.src, message.msgId);
+        return;
+      case 'error':
+        this.#router.pass(session, message);
+        return;
+      case 'list':
+        if (message.data === undefined) this.#lists.request(session, message.id);
+        else session.send({ type: 'error', code: 'unexpected', ...(message.id && { msgId: message.id }) });
+        return;
+      case 'disconnect':
+        this.#finish(connection, 'goodbye');
+        return;
+      case 'connect':
+        session.send({ type: 'error', code: 'unexpected', msgId: message.id });
+        return;
+      case 'secure':
+        session.send({ type: 'error', code: 'unexpected' });
+    }
+  }
+
+  #answerMalformed(session: Session, error: SimsError, bytes: Uint8Array): void {
+    const msgId = messageIdOf(bytes);
+    session.send({ type: 'error', code: reasonOf(error), ...(msgId === undefined ? {} : { msgId }) });
+  }
+
+  #slowDown(connection: Connection, untilMs: number): void {
+    const { paused } = connection;
+    if (paused.rate) return;
+    paused.rate = true;
+    this.#counters.slowed += 1;
+    this.#timers.set(untilMs, () => this.#unpause(connection, 'rate'));
+  }
+
+  #tooSlow(session: Session): void {
+    const connection = this.#connections.get(session.connection);
+    if (connection === undefined) return;
+    this.#counters.slowConsumers += 1;
+    this.#finish(connection, 'slow-consumer');
+  }
+
+  // Ends
+
+  #crashed(connection: Connection, error: unknown): void {
+    if (!this.#connections.has(connection.id)) return;
+    this.#counters.sessionsFailed += 1;
+    const code = error instanceof SimsError ? error.code : 'internal';
+    this.#effects.log?.({ event: 'session-failed', connection: connection.id, code, error });
+    this.#finish(connection, 'internal');
+  }
+
+  /** Ends a connection from this side: says why where that can be said, and closes. */
+  #finish(connection: Connection, end: Exclude<SessionEnd, 'dropped'>): void {
+    const { session } = connection;
+    if (session === undefined) {
+      this.#close(connection);
+      return;
+    }
+    this.#gone(connection, end);
+  }
+
+  #close(connection: Connection): void {
+    this.#gone(connection, 'dropped');
+    this.#effects.close(connection.id);
+  }
+
+  /** Forgets a connection, and its session if it has one. */
+  #gone(connection: Connection, end: SessionEnd): void {
+    if (!this.#connections.delete(connection.id)) return;
+    const { session, handshake } = connection;
+    connection.cancelTimer();
+    this.#strangers.delete(connection);
+    this.#silent.delete(connection);
+    connection.handshake = undefined;
+    handshake?.release();
+    handshake?.abort(new SimsError('handshake/aborted', 'the connection is gone'));
+    if (session === undefined) return;
+    connection.session = undefined;
+    this.#sessions -= 1;
+    this.#effects.log?.({ event: 'session-ended', connection: connection.id, code: end });
+    try {
+      this.#lists.forget(session);
+      if (end === 'dropped') session.release();
+      else session.end(end === 'goodbye' ? undefined : end);
+      this.#leave(session, end === 'goodbye' || end === 'not-authorised');
+    } catch (error) {
+      // A fault here must not reach whoever caused the end.
+      this.#effects.log?.({ event: 'session-failed', connection: connection.id, code: 'internal', error });
+    }
+  }
+
+  /** Takes a session out of the directory, at once or when it has not come back in time. */
+  #leave(session: Session, atOnce: boolean): void {
+    const { address, subject } = session;
+    const label = subject.current;
+    const before = this.#directory.at(address);
+    const presence = before.find(({ where }) => where === session);
+    if (presence === undefined || this.#isShuttingDown) return;
+    if (atOnce || this.limits.graceMs === 0 || this.limits.graces === 0) {
+      this.#directory.leave(address, label);
+      this.#lists.changed(address, label, before);
+      return;
+    }
+    const away: Presence<Session> = { item: presence.item, label, where: undefined };
+    this.#directory.enter(away);
+    const over = (): void => {
+      this.#graces.delete(away);
+      const now = this.#directory.at(address);
+      this.#directory.leave(address, label);
+      this.#lists.changed(address, label, now);
+    };
+    const cancel = this.#timers.set(this.#now() + this.limits.graceMs, over);
+    this.#graces.set(away, cancel);
+    if (this.#graces.size <= this.limits.graces) return;
+    const [oldest] = this.#graces.keys();
+    this.#giveUp(oldest!);
+  }
+
+  #giveUp(presence: Presence<Session>): void {
+    this.#endGrace(presence);
+    const { address } = presence.item;
+    const before = this.#directory.at(address);
+    this.#directory.leave(address, presence.label);
+    this.#lists.changed(address, presence.label, before);
+  }
+
+  #endGrace(presence: Presence<Session>): void {
+    this.#graces.get(presence)?.();
+    this.#graces.delete(presence);
+  }
+
+  // Connections
+
+  #sendClear(connection: Connection, message: Message): void {
+    if (!this.#connections.has(connection.id)) return;
+    const frame = encodeMessage(message, connection.encoding);
+    this.#counters.framesOut += 1;
+    this.#counters.bytesOut += frame.length;
+    this.#effects.send(connection.id, frame);
+  }
+
+  #unpause(connection: Connection, why: keyof Connection['paused']): void {
+    const { paused } = connection;
+    paused[why] = false;
+    if (!connection.isWaiting || paused.rate || paused.queue || paused.handshake) return;
+    connection.isWaiting = false;
+    this.#effects.resume(connection.id);
+  }
+
+  #memoryMailbox(limits: RelayLimits): MemoryMailbox {
+    const mailbox = new MemoryMailbox(limits);
+    const everyMs = Math.max(1_000, Math.floor(limits.mailboxAgeMs / 100));
+    const sweep = (): void => {
+      mailbox.sweep(this.#now());
+      this.#timers.set(this.#now() + everyMs, sweep);
+    };
+    this.#timers.set(this.#now() + everyMs, sweep);
+    return mailbox;
+  }
+}
+
+/** What to answer to bytes that are no message. */
+function reasonOf(error: SimsError): ErrorReason {
+  if (error.code === 'messages/unknown-type') return 'unknown-type';
+  return error.code.endsWith('/length-over-limit') || error.code.endsWith('/field-over-limit')
+    ? 'too-large'
+    : 'malformed';
+}
+
+/** A key is its bearer's word; a certificate got here only because it was verified. */
+function describe({ kind, id }: VerifiedIdentity): CredentialDescription {
+  if (kind === 'relay') throw new SimsError('handshake/credential-kind', 'a relay as a client');
+  return { kind, id, verified: kind === 'certificate' };
+}
+
+/** As much of a name as a list may hold. A certificate's can be longer. */
+function cut(name: string): string {
+  if (utf8(name).length <= MAX_NAME_BYTES) return name;
+  let kept = '';
+  for (const character of name) {
+    if (utf8(kept + character).length > MAX_NAME_BYTES) break;
+    kept += character;
+  }
+  return kept;
+}

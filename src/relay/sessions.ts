@@ -1,0 +1,262 @@
+/**
+ * One client with an established hop, as the relay sees it: what goes to it, and how much of it may wait.
+ *
+ * @packageDocumentation
+ */
+import type { RandomBytes } from '../crypto/provider.ts';
+import type { Subject } from '../ifc/index.ts';
+import type { Address, MessageId } from '../messages/address.ts';
+import type { ClientCom } from '../messages/clientCom.ts';
+import type { ClientConnect } from '../messages/clientConnect.ts';
+import type { ClientDisconnect } from '../messages/clientDisconnect.ts';
+import type { OnlineItem } from '../messages/list.ts';
+import { decodeMessage, encodeMessage, type Message } from '../messages/messages.ts';
+import type { ErrorReason } from '../messages/reason.ts';
+import type { Secure } from '../messages/secure.ts';
+import type { Encoding } from '../messages/wire.ts';
+import type { HopChannel } from '../session/hop.ts';
+import type { RelayCounters } from './counters.ts';
+import type { RelayEffects } from './effects.ts';
+import type { RelayLimits } from './limits.ts';
+import type { Mailbox } from './mailbox.ts';
+import type { Timers } from './timers.ts';
+import { TokenBucket } from './tokenBucket.ts';
+
+/** What all sessions share. */
+export interface SessionShared {
+  readonly effects: RelayEffects;
+  readonly limits: RelayLimits;
+  readonly counters: RelayCounters;
+  readonly mailbox: Mailbox;
+  readonly timers: Timers;
+  readonly random: RandomBytes;
+  readonly now: () => number;
+  /** Bytes of all queues above their mark. */
+  readonly load: { bytes: number };
+  /** A session must end because its client does not read. */
+  readonly tooSlow: (session: Session) => void;
+  /** Something of a session's own failed: it must end, and nobody else. */
+  readonly failed: (session: Session, error: unknown) => void;
+}
+
+/** What a session is made of. */
+export interface SessionStart {
+  readonly connection: number;
+  readonly item: OnlineItem;
+  readonly subject: Subject;
+  readonly channel: HopChannel;
+  readonly encoding: Encoding;
+}
+
+/** A message of one client for another that is answered, and so may not be lost silently. */
+export type Carried = ClientCom | ClientConnect | ClientDisconnect;
+
+/** What came of a delivery. `gone`: as if the receiver were away. */
+export type Delivery = 'delivered' | 'too-large' | 'gone';
+
+/** Messages read from a mailbox at once. */
+const MAILBOX_BATCH = 16;
+/** What a record and its message add to what is sealed, generously. */
+const RECORD_BYTES = 512;
+
+/** A client's session. It lives as long as its connection. */
+export class Session {
+  readonly connection: number;
+  readonly address: Address;
+  readonly item: OnlineItem;
+  readonly subject: Subject;
+  readonly messageRate: TokenBucket;
+  readonly byteRate: TokenBucket;
+  /** How the client writes, and so is answered. */
+  encoding: Encoding;
+  readonly #shared: SessionShared;
+  readonly #channel: HopChannel;
+  readonly #owner: string;
+  #queued = 0;
+  #counted = 0;
+  #isOpen = true;
+  #isSpilling: boolean;
+  #cancelSlow: () => void = () => {};
+
+  constructor(start: SessionStart, shared: SessionShared) {
+    const { limits, now } = shared;
+    this.connection = start.connection;
+    this.address = start.item.address;
+    this.item = start.item;
+    this.subject = start.subject;
+    this.encoding = start.encoding;
+    this.#channel = start.channel;
+    this.#shared = shared;
+    this.#owner = `${start.item.address}|${start.subject.current.text}`;
+    this.messageRate = new TokenBucket(limits.messagesPerSecond, limits.messageBurst, now());
+    this.byteRate = new TokenBucket(limits.bytesPerSecond, limits.byteBurst, now());
+    this.#isSpilling = shared.mailbox.quota(this.#owner).messages > 0;
+  }
+
+  /** Whether the session is established still. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /** Whether more waits for the client than the mark allows: nothing that can wait should be added. */
+  get isAbove(): boolean {
+    return this.#queued > this.#shared.limits.queueMarkBytes;
+  }
+
+  /** Bytes that waited for the client when it was last looked at. */
+  get queuedBytes(): number {
+    return this.#queued;
+  }
+
+  /** The message in a record of the client; a failure ends the hop. */
+  open(record: Secure): Uint8Array {
+    return this.#channel.open(record);
+  }
+
+  /** Sends a message of the relay's own. */
+  send(message: Message): void {
+    if (this.#isOpen) this.#write(encodeMessage(message, this.encoding));
+  }
+
+  /** Sends a message that was encoded in the client's encoding. */
+  sendEncoded(bytes: Uint8Array): void {
+    if (this.#isOpen) this.#write(bytes);
+  }
+
+  /** Hands over a message of another client: at once, or by way of the mailbox. */
+  deliver(message: Carried, key: string): Delivery {
+    if (!this.#isOpen) return 'gone';
+    try {
+      if (this.#isSpilling || this.#isFull()) return this.#spill(message, key);
+      const bytes = encodeMessage(message, this.encoding);
+      if (bytes.length > this.#largest()) return 'too-large';
+      this.#write(bytes);
+    } catch (error) {
+      // The sender is not to suffer for it.
+      this.#shared.failed(this, error);
+    }
+    return this.#isOpen ? 'delivered' : 'gone';
+  }
+
+  /** Hands over what is never answered and may be lost: an acknowledgement or an error. */
+  deliverIfRoom(message: Message): void {
+    if (!this.#isOpen) return;
+    const bytes = encodeMessage(message, this.encoding);
+    if (this.#isSpilling || this.#isFull() || bytes.length > this.#largest()) this.#shared.counters.dropped += 1;
+    else this.#write(bytes);
+  }
+
+  /** The client says that it has stored a message of its mailbox. */
+  stored(src: Address, id: MessageId): void {
+    this.#shared.mailbox.ack(this.#owner, mailboxKey(src, id));
+  }
+
+  /** The queue is below its mark, or may be: what waited in the mailbox goes first. */
+  drained(): void {
+    if (!this.#isOpen) return;
+    this.#setQueued(this.#shared.effects.queuedBytes(this.connection));
+    if (!this.#isSpilling) return;
+    this.#cancelSlow();
+    while (!this.isAbove) {
+      const entries = this.#shared.mailbox.read(this.#owner, MAILBOX_BATCH, this.#shared.now());
+      if (entries.length === 0) {
+        this.#isSpilling = false;
+        return;
+      }
+      for (const { key, bytes } of entries) {
+        this.#fromMailbox(bytes);
+        // Handed over, it is where any message is that never waited: its sender repeats it until its peer has it.
+        this.#shared.mailbox.ack(this.#owner, key);
+      }
+    }
+    this.#startSlow();
+  }
+
+  /** Says why, erases the keys and closes. Without effect when it has ended. */
+  end(code?: ErrorReason): void {
+    if (!this.#isOpen) return;
+    try {
+      // A channel that has ended cannot say goodbye.
+      this.send({ type: 'disconnect', ...(code === undefined ? {} : { code }) });
+    } finally {
+      this.release();
+      this.#shared.effects.close(this.connection);
+    }
+  }
+
+  /** Erases the keys; for a connection that is closed already. */
+  release(): void {
+    this.#isOpen = false;
+    this.#cancelSlow();
+    this.#channel.end();
+    this.#setQueued(0);
+  }
+
+  #write(bytes: Uint8Array): void {
+    const { random, now, effects, counters, failed } = this.#shared;
+    try {
+      const frame = encodeMessage(this.#channel.seal(bytes, random, now()), this.encoding);
+      counters.framesOut += 1;
+      counters.bytesOut += frame.length;
+      this.#setQueued(effects.send(this.connection, frame));
+    } catch (error) {
+      // Whoever caused the message is not to suffer for it.
+      failed(this, error);
+    }
+  }
+
+  #spill(message: Carried, key: string): Delivery {
+    const { mailbox, counters, now, tooSlow } = this.#shared;
+    const waiting: Carried = message.type === 'client-com' ? { ...message, stored: true } : message;
+    if (!this.#isSpilling) {
+      this.#isSpilling = true;
+      this.#startSlow();
+    }
+    const outcome = mailbox.append(this.#owner, { key, bytes: encodeMessage(waiting, 'cbor') }, now());
+    if (outcome === 'full') {
+      tooSlow(this);
+      return 'gone';
+    }
+    if (outcome === 'stored') counters.spilled += 1;
+    return 'delivered';
+  }
+
+  #fromMailbox(stored: Uint8Array): void {
+    const bytes = this.encoding === 'cbor' ? stored : encodeMessage(decodeMessage(stored).message, this.encoding);
+    if (bytes.length > this.#largest()) this.#shared.counters.dropped += 1;
+    else this.#write(bytes);
+  }
+
+  #startSlow(): void {
+    const { timers, now, limits, tooSlow } = this.#shared;
+    this.#cancelSlow();
+    this.#cancelSlow = timers.set(now() + limits.slowConsumerMs, () => tooSlow(this));
+  }
+
+  #isFull(): boolean {
+    if (!this.isAbove) return false;
+    const { effects, limits, load } = this.#shared;
+    this.#setQueued(effects.queuedBytes(this.connection));
+    const limit = load.bytes > limits.totalQueueBytes ? limits.queueMarkBytes : limits.queueBytes;
+    return this.#queued > limit;
+  }
+
+  /** The longest message that fits into a frame for this client. */
+  #largest(): number {
+    const room = this.#shared.limits.frameBytes - RECORD_BYTES;
+    return this.encoding === 'cbor' ? room : Math.floor((room * 3) / 4);
+  }
+
+  #setQueued(bytes: number): void {
+    const { load, limits } = this.#shared;
+    const counted = this.#isOpen && bytes > limits.queueMarkBytes ? bytes : 0;
+    load.bytes += counted - this.#counted;
+    this.#counted = counted;
+    this.#queued = bytes;
+  }
+}
+
+/** The key of a message in a mailbox. */
+export function mailboxKey(src: Address, id: MessageId, phase?: number): string {
+  return phase === undefined ? `${src}/${id}` : `${src}/${id}/${phase}`;
+}
