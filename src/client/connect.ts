@@ -15,10 +15,11 @@ import type { ConversationOptions } from '../session/state.ts';
 import type { Store } from '../session/store.ts';
 import type { Transport } from '../transport/transport.ts';
 import { utf8 } from '../bytes.ts';
-import { ClientControl, type AcceptPolicy, type Client } from './client.ts';
+import { ClientControl, type Client } from './client.ts';
 import { systemClock, type Clock } from './clock.ts';
 import { serverNameOf } from './hop.ts';
 import { addressOf, anonymousIdentity, keyIdentity, type OwnIdentity } from './identity.ts';
+import type { AcceptPolicy } from './parts.ts';
 import { rememberedRelay, rememberRelay, storedConversations, storedIdentity, StoreKeeper } from './storedState.ts';
 
 /** Where the relay is: a URL, a transport that is connected already, or what makes one for each connection. */

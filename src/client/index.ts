@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-export type { AcceptPolicy, Client, ClientEvents, ClientStatus, OpenOptions, Request } from './client.ts';
+export type { Client, ClientEvents, ClientStatus } from './client.ts';
 export { systemClock, type Clock } from './clock.ts';
 export {
   createConnect,
@@ -24,5 +24,7 @@ export {
 } from './conversation.ts';
 export type { Events } from './emitter.ts';
 export { anonymousIdentity, keyIdentity, type OwnIdentity } from './identity.ts';
+export type { OpenOptions } from './openings.ts';
+export type { AcceptPolicy, RelayTrust, Request } from './parts.ts';
 export { fingerprintText, printableName, type Peer, type PeerIdentity, type PeersEvent } from './peers.ts';
 export type { DeliveryState, Outcome, Receipt } from './receipt.ts';

@@ -1,0 +1,408 @@
+/**
+ * Handshakes of conversations on their way, from both ends.
+ *
+ * @packageDocumentation
+ */
+import type { SuiteName } from '../crypto/suite.ts';
+import { SimsError } from '../errors.ts';
+import {
+  failureReason,
+  runInitiator,
+  runResponder,
+  type AnswerHost,
+  type ConversationContext as HandshakeContext,
+  type EstablishedOutput,
+  type HandshakeRun,
+  type InitiatorInput,
+  type InitiatorOutput,
+  type ResponderInput,
+  type ResponderOutput,
+} from '../handshake/index.ts';
+import { messageIdFromBytes, type Address, type MessageId } from '../messages/address.ts';
+import type { ClientConnect } from '../messages/clientConnect.ts';
+import type { ErrorMessage } from '../messages/error.ts';
+import type { Message } from '../messages/messages.ts';
+import type { ErrorReason } from '../messages/reason.ts';
+import type { ConversationControl } from './conversation.ts';
+import { verifierOf, type ClientParts } from './parts.ts';
+import { printableName } from './peers.ts';
+
+/** Options of `client.open`. */
+export interface OpenOptions {
+  readonly signal?: AbortSignal;
+  /** Suites to offer, in the order of preference; by default the client's `peerSuites`. */
+  readonly suites?: readonly SuiteName[];
+  /** How long the peer may take to answer; default 60,000. */
+  readonly timeoutMs?: number;
+}
+
+/** The other side, as far as the relay tells. */
+export interface HandshakePeer {
+  readonly address: Address;
+  readonly name: string;
+  readonly label: string;
+}
+
+/** What a finished handshake is worth: a session of that conversation. */
+export interface Finished {
+  readonly conversation: ConversationControl;
+  readonly established: EstablishedOutput;
+  readonly role: 'initiator' | 'responder';
+  readonly peer: HandshakePeer;
+}
+
+/** What handshakes need of their client. */
+export interface OpeningsHost {
+  readonly parts: ClientParts;
+  readonly label: string;
+  readonly relayIdentity: Uint8Array;
+  send(message: Message): void;
+  conversationWith(peer: Address): ConversationControl | undefined;
+  newConversation(peer: Address, relayedName: string, initiatedBy: 'own' | 'peer'): ConversationControl;
+  /** What the relay's list calls a client; empty when it does not say. */
+  relayedNameOf(peer: Address): string;
+  /** How many conversations wait for the application to accept them. */
+  offeredCount(): number;
+  /** Makes the session now, and its place in the conversation when the returned function is called. */
+  prepare(finished: Finished): () => void;
+  /** Tells the application of a conversation that a peer opened. */
+  announce(conversation: ConversationControl): void;
+}
+
+interface Opening {
+  readonly peer: Address;
+  readonly feed: (input: MessageInput | AbortInput) => void;
+  readonly settle: (error: SimsError) => void;
+  /** Whether this side waits for its own key pair or another costly step of a peer's making. */
+  readonly offersRsa: boolean;
+}
+
+type MessageInput = Extract<InitiatorInput & ResponderInput, { type: 'message' }>;
+type AbortInput = Extract<InitiatorInput & ResponderInput, { type: 'abort' }>;
+
+const MAX_OPENINGS = 64;
+const MAX_OFFERED = 64;
+const MAX_RSA_OPENINGS = 2;
+
+/** All handshakes of one client's conversations. */
+export class Openings {
+  readonly #host: OpeningsHost;
+  readonly #openings = new Map<string, Opening>();
+
+  constructor(host: OpeningsHost) {
+    this.#host = host;
+  }
+
+  /** Whether a handshake with that peer is on its way. */
+  has(peer: Address): boolean {
+    for (const opening of this.#openings.values()) if (opening.peer === peer) return true;
+    return false;
+  }
+
+  /** Ends them all. */
+  end(error: SimsError): void {
+    for (const opening of this.#openings.values()) opening.settle(error);
+    this.#openings.clear();
+  }
+
+  /** Takes a `client-connect` that the relay handed over. */
+  take(message: ClientConnect, src: Address): void {
+    const opening = this.#openings.get(keyOf(src, message.id));
+    if (opening !== undefined) opening.feed({ type: 'message', phase: message.phase, body: message.data });
+    else if (message.phase === 1 && src !== this.#host.parts.address) this.#respond(message, src);
+  }
+
+  /** Takes an `error` that names a handshake; whether it did. A hint: it may end that handshake and nothing else. */
+  takeError(message: ErrorMessage): boolean {
+    const { msgId, src, code } = message;
+    for (const [key, opening] of this.#openings) {
+      if (msgId === undefined || key !== keyOf(opening.peer, msgId)) continue;
+      if (src === undefined || src === opening.peer) opening.feed({ type: 'abort', error: hintError(code) });
+      return true;
+    }
+    return false;
+  }
+
+  /** Opens a conversation; resolves when the peer has confirmed it. */
+  initiate(conversation: ConversationControl, peer: HandshakePeer, options: OpenOptions): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const { parts } = this.#host;
+      const { provider, clock } = parts;
+      const { signal } = options;
+      const nonce = provider.random(32);
+      const id = messageIdFromBytes(nonce.subarray(0, 8));
+      const timer = new Timer(parts.clock);
+      let attach: (() => void) | undefined;
+      const abort = (): void => {
+        run.feed({ type: 'abort', error: abortedError(signal?.reason) });
+      };
+      const settle = (error: SimsError | undefined): void => {
+        timer.cancel();
+        this.#openings.delete(keyOf(peer.address, id));
+        signal?.removeEventListener('abort', abort);
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      const output = (produced: InitiatorOutput): undefined => {
+        switch (produced.type) {
+          case 'send':
+            this.#sendPhase(id, peer.address, produced);
+            break;
+          case 'timer':
+            timer.set(produced.atMs, () => run.feed({ type: 'timer', nowMs: clock.now() }));
+            break;
+          case 'established':
+            attach = this.#host.prepare({ conversation, established: produced, role: 'initiator', peer });
+            break;
+          case 'confirmed':
+            attach?.();
+            conversation.confirm();
+            settle(undefined);
+            break;
+          default:
+            break;
+        }
+      };
+      const context = this.#context(parts.address, peer.address, this.#host.label, peer.label);
+      const run = runInitiator(context, this.#answers(), { output, failed: settle });
+      this.#openings.set(keyOf(peer.address, id), {
+        peer: peer.address,
+        feed: (input) => run.feed(input),
+        settle,
+        offersRsa: false,
+      });
+      signal?.addEventListener('abort', abort, { once: true });
+      try {
+        run.feed({
+          type: 'start',
+          nonce,
+          boxRandomness: provider.random(16),
+          offer: options.suites ?? parts.peerSuites,
+          credential: parts.identity.credential,
+          name: parts.name,
+          parameters: {},
+          nowMs: clock.now(),
+          ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
+        });
+      } catch (error) {
+        settle(error as SimsError);
+      }
+    });
+  }
+
+  #respond(message: ClientConnect, src: Address): void {
+    const { label } = message;
+    if (this.#openings.size >= MAX_OPENINGS || label === undefined) return;
+    const answering = new Answering(this.#host, message, { address: src, name: '', label }, () => this.#servable());
+    const key = keyOf(src, message.id);
+    const { clock } = this.#host.parts;
+    const timer = new Timer(clock);
+    const settle = (error: SimsError | undefined): void => {
+      if (error !== undefined) {
+        timer.cancel();
+        this.#openings.delete(key);
+      }
+      answering.settle(error);
+    };
+    const output = (produced: ResponderOutput): ResponderInput | undefined => {
+      if (produced.type === 'send') this.#sendPhase(message.id, src, produced);
+      else if (produced.type === 'timer') {
+        timer.set(produced.atMs, () => {
+          run.feed({ type: 'timer', nowMs: clock.now() });
+          // Repeats of phase 3 were answered until now.
+          if (run.at === 'established') this.#openings.delete(key);
+        });
+      } else return answering.output(produced, run);
+      return undefined;
+    };
+    const failed = (error: SimsError): void => {
+      this.#host.send({ type: 'error', code: failureReason(error), msgId: message.id, dst: src });
+      settle(error);
+    };
+    const context = this.#context(src, this.#host.parts.address, label, this.#host.label);
+    const run: HandshakeRun<ResponderInput> = runResponder(context, this.#answers(), { output, failed });
+    this.#openings.set(key, { peer: src, feed: (input) => run.feed(input), settle, offersRsa: true });
+    run.feed({ type: 'message', phase: 1, body: message.data });
+  }
+
+  #sendPhase(id: MessageId, dst: Address, { phase, body }: { phase: 1 | 2 | 3 | 4; body: Uint8Array }): void {
+    this.#host.send({ type: 'client-connect', phase, id, dst, data: body });
+  }
+
+  #context(initiator: Address, responder: Address, initiatorLabel: string, responderLabel: string): HandshakeContext {
+    const { parts, relayIdentity } = this.#host;
+    const { provider, suites } = parts;
+    return {
+      plane: 'conversation',
+      provider,
+      suites,
+      initiator,
+      responder,
+      relayIdentity,
+      initiatorLabel,
+      responderLabel,
+    };
+  }
+
+  #answers(): AnswerHost {
+    const { parts } = this.#host;
+    const { identity, provider, rsaPool, clock } = parts;
+    return {
+      sign: identity.sign,
+      verifyCredential: verifierOf(parts),
+      random: provider.random,
+      now: () => clock.now(),
+      ...(rsaPool === undefined ? {} : { rsaPool }),
+    };
+  }
+
+  /** Suites that can be served now: making RSA pairs for strangers is limited. */
+  #servable(): readonly SuiteName[] {
+    const { acceptSuites, suites } = this.#host.parts;
+    let responding = 0;
+    for (const opening of this.#openings.values()) if (opening.offersRsa) responding += 1;
+    if (responding <= MAX_RSA_OPENINGS) return acceptSuites;
+    return acceptSuites.filter((name) => suites.find((suite) => suite.name === name)?.kem.name !== 'RSA-4096');
+  }
+}
+
+/** One handshake that a peer began, with the application's consent. */
+class Answering {
+  readonly #host: OpeningsHost;
+  readonly #message: ClientConnect;
+  readonly #servable: () => readonly SuiteName[];
+  readonly #waiting: { resolve: () => void; reject: (error: SimsError) => void }[] = [];
+  #peer: HandshakePeer;
+  #conversation: ConversationControl | undefined;
+  /** Whether the application has not heard of the conversation yet. */
+  #isUnannounced = false;
+
+  constructor(host: OpeningsHost, message: ClientConnect, peer: HandshakePeer, servable: () => readonly SuiteName[]) {
+    this.#host = host;
+    this.#message = message;
+    this.#peer = peer;
+    this.#servable = servable;
+    this.#conversation = host.conversationWith(peer.address);
+  }
+
+  settle(error: SimsError | undefined): void {
+    if (error !== undefined && this.#conversation?.status === 'offered') {
+      this.#conversation.end({ by: 'fault', reason: 'failed' });
+    }
+    for (const { resolve, reject } of this.#waiting.splice(0)) {
+      if (error === undefined) resolve();
+      else reject(error);
+    }
+  }
+
+  output(produced: ResponderOutput, run: HandshakeRun<ResponderInput>): ResponderInput | undefined {
+    const { name, clock } = this.#host.parts;
+    switch (produced.type) {
+      case 'consent':
+        return produced.handshakeId === this.#message.id ? this.#consent(run) : { type: 'reject', code: 'malformed' };
+      case 'authenticated':
+        this.#peer = { ...this.#peer, name: produced.name };
+        return { type: 'finish', name, parameters: {}, nowMs: clock.now() };
+      case 'established': {
+        const conversation = this.#conversation!;
+        this.#host.prepare({ conversation, established: produced, role: 'responder', peer: this.#peer })();
+        this.settle(undefined);
+        if (this.#isUnannounced) this.#host.announce(conversation);
+        return undefined;
+      }
+      default:
+        return undefined;
+    }
+  }
+
+  #consent(run: HandshakeRun<ResponderInput>): ResponderInput | undefined {
+    const { address } = this.#peer;
+    const present = this.#conversation;
+    // A peer that has a live conversation was accepted before: it asks for new keys.
+    if (present !== undefined && present.status !== 'offered') return this.#accept();
+    if (present !== undefined) return { type: 'reject', code: 'busy' };
+    const relayedName = this.#host.relayedNameOf(address);
+    const decision = this.#decide({ peer: address, relayedName });
+    if (decision === false) return { type: 'reject', code: 'rejected' };
+    if (decision === 'ask' && this.#host.offeredCount() >= MAX_OFFERED) return { type: 'reject', code: 'busy' };
+    const conversation = this.#host.newConversation(address, relayedName, 'peer');
+    this.#conversation = conversation;
+    if (decision === true) {
+      this.#isUnannounced = true;
+      return this.#accept();
+    }
+    let asked: Promise<void> | undefined;
+    conversation.answer = {
+      accept: () =>
+        (asked ??= new Promise((resolve, reject) => {
+          this.#waiting.push({ resolve, reject });
+          run.feed(this.#accept());
+        })),
+      reject: () => {
+        conversation.end({ by: 'own', reason: 'rejected' });
+        run.feed({ type: 'reject', code: 'rejected' });
+      },
+    };
+    this.#host.announce(conversation);
+    return undefined;
+  }
+
+  #accept(): ResponderInput {
+    const { provider, identity, clock } = this.#host.parts;
+    return {
+      type: 'accept',
+      suites: this.#servable(),
+      nonce: provider.random(32),
+      boxRandomness: provider.random(16),
+      credential: identity.credential,
+      nowMs: clock.now(),
+    };
+  }
+
+  #decide(request: { readonly peer: Address; readonly relayedName: string }): 'ask' | boolean {
+    const { accept } = this.#host.parts;
+    if (typeof accept === 'function') return accept({ ...request, relayedName: printableName(request.relayedName) });
+    return accept === 'ask' ? 'ask' : accept === 'all';
+  }
+}
+
+/** One timer at a time. */
+class Timer {
+  readonly #clock: ClientParts['clock'];
+  #cancel: () => void = () => {};
+
+  constructor(clock: ClientParts['clock']) {
+    this.#clock = clock;
+  }
+
+  set(atMs: number, callback: () => void): void {
+    this.#cancel();
+    this.#cancel = this.#clock.setTimer(atMs, callback);
+  }
+
+  cancel(): void {
+    this.#cancel();
+  }
+}
+
+/** The error of a signal that was aborted. */
+export function abortedError(reason: unknown): SimsError {
+  return new SimsError('client/aborted', 'aborted by its signal', { cause: reason });
+}
+
+/** The error of a peer that the relay does not reach. */
+export function unknownPeerError(): SimsError {
+  return new SimsError('client/unknown-peer', 'the relay cannot reach that address, or may not');
+}
+
+function keyOf(peer: Address, id: MessageId): string {
+  return `${peer} ${id}`;
+}
+
+function hintError(code: ErrorReason): SimsError {
+  if (code === 'unknown-peer') return unknownPeerError();
+  if (code === 'rejected') return new SimsError('client/rejected', 'the peer declines');
+  if (code === 'no-common-suite')
+    return new SimsError('handshake/no-common-suite', 'the peer takes none of the suites');
+  return new SimsError('client/rejected', `the peer or the relay answers ${code}`);
+}

@@ -1,0 +1,77 @@
+/**
+ * Everything that a client is made of, as {@link createConnect} puts it together.
+ *
+ * @packageDocumentation
+ */
+import type { CryptoProvider } from '../crypto/provider.ts';
+import type { Suite, SuiteName } from '../crypto/suite.ts';
+import type { AnswerHost, VerifyCertificate, VerifyCredential, VerifyRelay } from '../handshake/index.ts';
+import { createCredentialVerifier } from '../handshake/index.ts';
+import type { Address } from '../messages/address.ts';
+import type { Encoding } from '../messages/wire.ts';
+import type { ConversationOptions, ConversationState } from '../session/state.ts';
+import type { Transport } from '../transport/transport.ts';
+import type { Clock } from './clock.ts';
+import type { OwnIdentity } from './identity.ts';
+import type { PeerIdentity } from './peers.ts';
+import type { Keeper } from './sessionActor.ts';
+
+/** Someone who wants a conversation, before anything is known of them but their address. */
+export interface Request {
+  readonly peer: Address;
+  /** What the relay calls them. */
+  readonly relayedName: string;
+}
+
+/** What to do with conversations that peers open: ask the application by `client.incoming`, accept, decline. */
+export type AcceptPolicy = 'ask' | 'all' | 'none' | ((request: Request) => 'ask' | boolean);
+
+/** Why a relay is trusted: pinned by the caller, remembered in the store, or taken as it came. */
+export type RelayTrust = 'pinned' | 'remembered' | 'first-use';
+
+/** Everything that a client is made of. */
+export interface ClientParts {
+  readonly provider: CryptoProvider;
+  /** Suites that this client can run at all. */
+  readonly suites: readonly Suite[];
+  readonly clock: Clock;
+  readonly identity: OwnIdentity;
+  readonly address: Address;
+  readonly device: Uint8Array;
+  readonly name: string;
+  readonly label?: string;
+  /** Suites offered on the hop, in the order of preference. */
+  readonly hopSuites: readonly SuiteName[];
+  /** Suites offered in conversations, in the order of preference. */
+  readonly peerSuites: readonly SuiteName[];
+  /** Suites accepted from peers, in the order of preference. */
+  readonly acceptSuites: readonly SuiteName[];
+  readonly encoding: Encoding;
+  readonly serverName: string;
+  readonly accept: AcceptPolicy;
+  readonly dial: (signal: AbortSignal) => Promise<Transport>;
+  readonly reconnect: boolean;
+  readonly conversation?: Partial<ConversationOptions>;
+  readonly relayIdentity?: Uint8Array;
+  readonly verifyCertificate?: VerifyCertificate;
+  readonly verifyRelay?: VerifyRelay;
+  readonly rsaPool?: AnswerHost['rsaPool'];
+  readonly relayTrust: RelayTrust;
+  /** Whether closing the client ends its conversations; otherwise they are kept and go on in the next one. */
+  readonly endsConversations: boolean;
+  readonly keeperOf?: (state: ConversationState, identity: PeerIdentity) => Keeper;
+  /** A conversation has ended for good: what was kept of it may go. */
+  readonly forget?: (state: ConversationState) => void;
+  /** Called once, when the client has closed. */
+  readonly cleanUp: () => Promise<void>;
+}
+
+/** The verifier of credentials that the parts make. */
+export function verifierOf(parts: ClientParts): VerifyCredential {
+  const { provider, verifyCertificate, verifyRelay } = parts;
+  return createCredentialVerifier({
+    provider,
+    ...(verifyCertificate === undefined ? {} : { verifyCertificate }),
+    ...(verifyRelay === undefined ? {} : { verifyRelay }),
+  });
+}
