@@ -12,7 +12,6 @@ export const EXTENSION = {
   subjectKeyIdentifier: '2.5.29.14',
   keyUsage: '2.5.29.15',
   subjectAltName: '2.5.29.17',
-  issuerAltName: '2.5.29.18',
   basicConstraints: '2.5.29.19',
   nameConstraints: '2.5.29.30',
   cRLDistributionPoints: '2.5.29.31',
@@ -131,8 +130,6 @@ const PARSERS: Readonly<Record<string, Parser>> = {
     }
     into.subjectAltName = names;
   },
-  // Parsed for its syntax only: nothing is decided by it (RFC 5280 §4.2.1.7).
-  [EXTENSION.issuerAltName]: (value) => void readGeneralNames(enterWhole(value, TAG.sequence)),
   [EXTENSION.nameConstraints]: (value, into) => {
     const reader = enterWhole(value, TAG.sequence);
     const permitted = subtrees(reader.enterOptional(contextConstructed(0)));

@@ -101,7 +101,9 @@ export class SignatureChecker {
     if (!fits(publicKey, algorithm))
       return refuse('signature-invalid', `${algorithm.scheme} under a key of ${publicKey.kind}`);
     this.#budget.spend('signatureChecks');
-    return (await verify(publicKey, algorithm, signed)) ? undefined : refuse('signature-invalid');
+    const outcome = await verify(publicKey, algorithm, signed);
+    if (outcome === 'unsupported') return refuse('signature-algorithm-unsupported', `${name} on this platform`);
+    return outcome === 'valid' ? undefined : refuse('signature-invalid');
   }
 }
 
@@ -118,9 +120,9 @@ async function verify(
   key: CertificatePublicKey,
   algorithm: CertificateSignatureAlgorithm,
   signed: Signed,
-): Promise<boolean> {
+): Promise<'valid' | 'invalid' | 'unsupported'> {
   const signature = signatureFor(key, signed.signature);
-  if (signature === undefined) return false;
+  if (signature === undefined) return 'invalid';
   const { subtle } = crypto;
   try {
     const imported = await importKey(key, algorithm);
@@ -130,10 +132,11 @@ async function verify(
         : algorithm.scheme === 'RSA-PSS'
           ? { name: 'RSA-PSS', saltLength: algorithm.saltLength }
           : { name: algorithm.scheme };
-    return await subtle.verify(parameters, imported, owned(signature), owned(signed.toBeSigned));
-  } catch {
+    const isValid = await subtle.verify(parameters, imported, owned(signature), owned(signed.toBeSigned));
+    return isValid ? 'valid' : 'invalid';
+  } catch (error) {
     // A key that the platform refuses (a point off the curve, an exponent it does not take) verifies nothing.
-    return false;
+    return error instanceof DOMException && error.name === 'NotSupportedError' ? 'unsupported' : 'invalid';
   }
 }
 

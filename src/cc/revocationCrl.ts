@@ -25,7 +25,7 @@ export async function checkByCrl(
 ): Promise<RevocationStatus> {
   const local = await checkByLists(context, context.crls, path, index);
   if (local.status !== 'unknown' || context.fetch === undefined) return local;
-  const fetched = await fetchLists(context, path[index]!);
+  const fetched = await fetchLists(context, path[index]!, path[index - 1]!);
   if (fetched.size === 0) return local;
   return checkByLists(context, [...fetched.keys(), ...context.crls], path, index, (crl) => keep(context, fetched, crl));
 }
@@ -232,17 +232,24 @@ function namesAlong(path: readonly Certificate[]): string {
 }
 
 /** Lists at the distribution points, each with the key that it is kept under. */
-async function fetchLists(context: RevocationContext, certificate: Certificate): Promise<Map<Crl, string>> {
+async function fetchLists(
+  context: RevocationContext,
+  certificate: Certificate,
+  issuer: Certificate,
+): Promise<Map<Crl, string>> {
   const found = new Map<Crl, string>();
   const { distributionPoints = [], freshestCrl = [] } = certificate.extensions;
-  await fetchPoints(context, distributionPoints, found);
+  // By issuer and address: what one issuer's certificates brought here says nothing to those of another.
+  const prefix = `crl:${issuer.spkiKey}:`;
+  await fetchPoints(context, prefix, distributionPoints, found);
   const deltas = [...freshestCrl, ...[...found.keys()].flatMap((crl) => crl.freshestCrl ?? [])];
-  await fetchPoints(context, deltas, found);
+  await fetchPoints(context, prefix, deltas, found);
   return found;
 }
 
 async function fetchPoints(
   context: RevocationContext,
+  prefix: string,
   points: readonly DistributionPoint[],
   into: Map<Crl, string>,
 ): Promise<void> {
@@ -250,17 +257,19 @@ async function fetchPoints(
     const uris = (point.names ?? []).flatMap((name) => (name.form === 'uniformResourceIdentifier' ? [name.text] : []));
     // One point's addresses lead to one list: the first that answers will do.
     for (const url of fetchableUrls(uris, MOST_URLS)) {
-      const crl = await fetchList(context, url);
+      const key = prefix + url;
+      if ([...into.values()].includes(key)) break;
+      const crl = await fetchList(context, key, url);
       if (crl === undefined) continue;
-      into.set(crl, `crl:${url}`);
+      into.set(crl, key);
       break;
     }
   }
 }
 
-async function fetchList(context: RevocationContext, url: string): Promise<Crl | undefined> {
+async function fetchList(context: RevocationContext, key: string, url: string): Promise<Crl | undefined> {
   const { cache, fetch, rules } = context;
-  const cached = cache?.get(`crl:${url}`, rules.atMs);
+  const cached = cache?.get(key, rules.atMs);
   if (cached !== undefined && 'crl' in cached) return cached.crl;
   rules.budget.spend('fetches');
   try {

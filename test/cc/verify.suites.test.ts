@@ -1,6 +1,6 @@
 /** NIST PKITS and x509-limbo, whole but for what is named here. */
 import { describe, expect, it } from 'vitest';
-import { runLimbo, runPkits, table } from './suites.ts';
+import { runLimbo, runPkits, runPkitsFolder, table } from './suites.ts';
 
 const folder = process.env['SIMS_DATA'];
 
@@ -51,6 +51,19 @@ describe.skipIf(folder === undefined)('public suites (needs SIMS_DATA)', () => {
     expect(results.filter((each) => each.verdict.ms > 1_000)).toEqual([]);
     expect(results.length).toBeGreaterThan(100);
     expect(new Set(results.map((each) => each.expected)).size).toBe(2);
+  });
+
+  it('decides every target of the PKITS folder with all its CAs and lists in one store', async () => {
+    const results = await runPkitsFolder(folder!);
+    const wrong = results.filter((each) => each.valid !== each.expected);
+    expect(wrong.filter((each) => each.valid).map((each) => each.name)).toEqual([]);
+    expect(wrong.map((each) => each.name)).toEqual([
+      'ValidDSAParameterInheritanceTest5EE.crt',
+      'ValidDSASignaturesTest4EE.crt',
+      'ValidcRLIssuerTest30EE.crt',
+    ]);
+    expect(results.length).toBeGreaterThan(200);
+    expect(Math.max(...results.map((each) => each.work.signatureChecks))).toBeLessThanOrEqual(20);
   });
 
   it('decides every x509-limbo case as expected, web rules apart, each within a second', async () => {
