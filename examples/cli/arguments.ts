@@ -1,0 +1,171 @@
+/** What `sims` understands on its command line. */
+import { parseArgs, type ParseArgsConfig } from 'node:util';
+import { parseFingerprint } from '../../src/client/index.ts';
+import { SUITE_TABLE } from '../../src/crypto/index.ts';
+import { SimsError, type SuiteName } from '../../src/index.node.ts';
+import type { ListenAddress } from '../../src/relay/node/index.ts';
+
+/** `sims relay …` */
+export interface RelayCommand {
+  readonly command: 'relay';
+  readonly listen: readonly ListenAddress[];
+  readonly suites: readonly SuiteName[] | undefined;
+  readonly stateDirectory: string | undefined;
+  readonly json: boolean;
+}
+
+/** `sims chat URL …` */
+export interface ChatCommand {
+  readonly command: 'chat';
+  readonly url: string;
+  readonly name: string;
+  readonly pin: string | undefined;
+  readonly suites: readonly SuiteName[] | undefined;
+  readonly peerSuites: readonly SuiteName[] | undefined;
+  readonly stateDirectory: string | undefined;
+  readonly json: boolean;
+}
+
+export type Command = RelayCommand | ChatCommand | { readonly command: 'help' | 'version' };
+
+/** The command line cannot be understood: exit 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** Where a relay listens when it is not told. */
+const DEFAULT_LISTEN: readonly string[] = ['tcp://127.0.0.1:4600', 'ws://127.0.0.1:4601'];
+
+export const USAGE: string = `sims: end-to-end encrypted messages in a terminal
+
+  sims relay [--listen tcp://HOST:PORT]… [--listen ws://HOST:PORT]… [--suite SUITE]… [--state DIR] [--json]
+      Runs a relay. Port 0 takes a free port. Without --listen: ${DEFAULT_LISTEN.join(' and ')}.
+      --state keeps the relay's certificate in DIR, so that clients know it again; without it each start makes a new one.
+      --json prints one line when it listens: {"event":"listening","urls":[…],"fingerprint":"sha256:…"}.
+
+  sims chat URL --name NAME [--pin FINGERPRINT] [--suite SUITE]… [--peer-suite SUITE]… [--state DIR] [--json]
+      Joins the relay at URL: tcp://HOST:PORT, ws://… or wss://….
+      --pin         the relay's fingerprint, sha256:… as the relay prints it
+      --suite       suites to offer the relay; --peer-suite: suites of conversations; the first is liked best
+      --state       keeps key, known relays and open conversations in DIR; without it you are somebody new each time
+      --json        JSON lines in and out, also when it is not a terminal; conversations that others open are accepted
+                    in: {"do":"list"}  {"do":"open","peer":P}  {"do":"send","peer":P,"text":T,"ref":R}
+                        {"do":"close","peer":P}  {"do":"quit"}
+
+  sims --help, sims --version
+
+Suites: ${Object.keys(SUITE_TABLE).join('\n        ')}
+
+Exit: 0 all went well, 1 failure, 2 the command line was not understood.
+`;
+
+/** @throws UsageError */
+export function parseCommand(parameters: readonly string[]): Command {
+  const [command, ...rest] = parameters;
+  if (command === undefined) throw new UsageError('which command: relay or chat?');
+  if (parameters.some((parameter) => parameter === '--help' || parameter === '-h')) return { command: 'help' };
+  if (command === '--version' || command === '-v') return { command: 'version' };
+  if (command === 'help' || command === 'version') return { command };
+  if (command === 'relay') return relayCommand(rest);
+  if (command === 'chat') return chatCommand(rest);
+  throw new UsageError(`there is no command ${printable(command)}: relay or chat`);
+}
+
+const TEXTS = { type: 'string', multiple: true } as const;
+const TEXT = { type: 'string' } as const;
+const FLAG = { type: 'boolean' } as const;
+
+function relayCommand(args: readonly string[]): RelayCommand {
+  const options = { listen: TEXTS, suite: TEXTS, state: TEXT, json: FLAG };
+  const { values, positionals } = parsed({ args, options });
+  if (positionals.length > 0) throw new UsageError(`relay takes no ${printable(positionals[0]!)}`);
+  const listen = (values.listen ?? DEFAULT_LISTEN).map(listenAddress);
+  return {
+    command: 'relay',
+    listen,
+    suites: suitesOf('--suite', values.suite),
+    stateDirectory: directoryOf(values.state),
+    json: values.json ?? false,
+  };
+}
+
+function chatCommand(args: readonly string[]): ChatCommand {
+  const options = { name: TEXT, pin: TEXT, suite: TEXTS, 'peer-suite': TEXTS, state: TEXT, json: FLAG };
+  const { values, positionals } = parsed({ args, options });
+  const [url, ...more] = positionals;
+  if (url === undefined) throw new UsageError('chat needs the URL of a relay');
+  if (more.length > 0) throw new UsageError(`chat takes one URL, and then no ${printable(more[0]!)}`);
+  checkRelayUrl(url);
+  if (values.name === undefined) throw new UsageError('chat needs --name');
+  const bytes = Buffer.byteLength(values.name);
+  if (bytes === 0 || bytes > 128) throw new UsageError(`--name is 1 to 128 bytes, not ${bytes}`);
+  return {
+    command: 'chat',
+    url,
+    name: values.name,
+    pin: checkedPin(values.pin),
+    suites: suitesOf('--suite', values.suite),
+    peerSuites: suitesOf('--peer-suite', values['peer-suite']),
+    stateDirectory: directoryOf(values.state),
+    json: values.json ?? false,
+  };
+}
+
+function parsed<Options extends NonNullable<ParseArgsConfig['options']>>(config: {
+  readonly args: readonly string[];
+  readonly options: Options;
+}): ReturnType<typeof parseArgs<{ options: Options; allowPositionals: true }>> {
+  try {
+    return parseArgs({ args: [...config.args], options: config.options, allowPositionals: true });
+  } catch (error) {
+    if (error instanceof TypeError) throw new UsageError(error.message, { cause: error });
+    throw error;
+  }
+}
+
+function suitesOf(option: string, names: readonly string[] | undefined): readonly SuiteName[] | undefined {
+  for (const name of names ?? []) {
+    if (!Object.hasOwn(SUITE_TABLE, name)) throw new UsageError(`${option}: there is no suite ${printable(name)}`);
+  }
+  return names === undefined ? undefined : [...new Set(names as readonly SuiteName[])];
+}
+
+function listenAddress(url: string): ListenAddress {
+  const pattern = /^(?<scheme>tcp|ws):\/\/(?:\[(?<v6>[\da-f:.]+)\]|(?<host>[^[\]:/?#@]+)):(?<port>\d{1,5})\/?$/iu;
+  const { scheme, v6, host, port } = pattern.exec(url)?.groups ?? {};
+  if (scheme === undefined || Number(port) > 65_535) {
+    throw new UsageError(`--listen is tcp://HOST:PORT or ws://HOST:PORT, not ${printable(url)}`);
+  }
+  return { scheme: scheme.toLowerCase() as 'tcp' | 'ws', host: v6 ?? host!, port: Number(port) };
+}
+
+function checkRelayUrl(url: string): void {
+  const isTcp = /^tcp:\/\/[^/?#@]+:\d{1,5}\/?$/u.test(url) && hasPort(url);
+  const isWebSocket = /^wss?:\/\//u.test(url) && URL.canParse(url);
+  if (!isTcp && !isWebSocket) throw new UsageError(`a relay is tcp://HOST:PORT, ws://… or wss://…, not ${printable(url)}`);
+}
+
+function hasPort(url: string): boolean {
+  return URL.canParse(url.replace(/^tcp:/u, 'ws:'));
+}
+
+function checkedPin(pin: string | undefined): string | undefined {
+  if (pin === undefined) return undefined;
+  try {
+    parseFingerprint(pin);
+    return pin.toLowerCase();
+  } catch (error) {
+    if (error instanceof SimsError) throw new UsageError(`--pin: ${error.message}`, { cause: error });
+    throw error;
+  }
+}
+
+function directoryOf(state: string | undefined): string | undefined {
+  if (state === '') throw new UsageError('--state needs a directory');
+  return state;
+}
+
+/** What somebody typed, short and without control characters. */
+function printable(text: string): string {
+  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
+}

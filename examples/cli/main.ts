@@ -1,0 +1,48 @@
+#!/usr/bin/env node
+/** The command `sims`: a relay, and a chat over it. Standard output carries what is asked for, standard error the rest. */
+import { readFileSync } from 'node:fs';
+import { SimsError } from '../../src/index.node.ts';
+import { parseCommand, USAGE, UsageError, type Command } from './arguments.ts';
+import { runChat } from './chat.ts';
+import { runRelay } from './relay.ts';
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(parameters: readonly string[]): Promise<number> {
+  let command: Command;
+  try {
+    command = parseCommand(parameters);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    process.stderr.write(`sims: ${error.message}\n\n${USAGE}`);
+    return 2;
+  }
+  try {
+    switch (command.command) {
+      case 'help':
+        process.stdout.write(USAGE);
+        return 0;
+      case 'version':
+        process.stdout.write(`${version()}\n`);
+        return 0;
+      case 'relay':
+        return await runRelay(command);
+      case 'chat':
+        return await runChat(command);
+    }
+  } catch (error) {
+    process.stderr.write(`sims: ${describe(error)}\n`);
+    return 1;
+  }
+}
+
+function version(): string {
+  // The same way up from examples/cli and, in the package, from dist/cli.
+  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(manifest) as { version: string }).version;
+}
+
+function describe(error: unknown): string {
+  if (error instanceof SimsError) return `${error.code}: ${error.message}`;
+  return error instanceof Error ? error.message : String(error);
+}
