@@ -22,6 +22,7 @@ import {
   time,
   utf8String,
 } from './createDer.ts';
+import { generalName } from './createNames.ts';
 import { signWithTestKey, testSignatureAlgorithm, type TestKey } from './testPkiKeys.ts';
 
 /** Attribute types of distinguished names in use here. */
@@ -51,6 +52,8 @@ export interface TestCertificateContents {
   readonly keyUsage: readonly number[];
   readonly extendedKeyUsage?: readonly string[];
   readonly policies?: readonly string[];
+  /** DNS names and IP addresses, as subjectAltName. */
+  readonly names?: readonly string[];
   readonly crlUrl?: string;
   readonly deltaCrlUrl?: string;
   readonly ocspUrl?: string;
@@ -162,6 +165,9 @@ async function extensionsOf(contents: TestCertificateContents): Promise<Uint8Arr
   ];
   if (extendedKeyUsage !== undefined) {
     extensions.push(extension('2.5.29.37', false, sequence(...extendedKeyUsage.map(objectIdentifier))));
+  }
+  if (contents.names !== undefined) {
+    extensions.push(extension('2.5.29.17', false, sequence(...contents.names.map(generalName))));
   }
   if (policies !== undefined) {
     const list = policies.map((policy) => sequence(objectIdentifier(policy)));
