@@ -22,7 +22,7 @@ const GENERATORS: Readonly<Record<string, (argument: string, before: string) => 
   'state-machine': stateMachine,
   // Subpaths, jobs and sizes.
   imports: (_, before) => importTable(before),
-  // The members of an interface: `<!-- generated: options src/client/connect.ts ConnectOptions -->`.
+  // The members of an interface: `<!-- generated: options src/client ConnectOptions -->`.
   options: optionTable,
   // A file of the repository, as a block of code: `<!-- generated: file examples/embed/01-machines.ts -->`.
   file: (path) => `\`\`\`${path.split('.').at(-1) ?? ''}\n${readFileSync(join(ROOT, path), 'utf8').trimEnd()}\n\`\`\``,

@@ -29,6 +29,7 @@ import { printableName } from './peers.ts';
 
 /** Options of `client.open`. */
 export interface OpenOptions {
+  /** Aborts the handshake; afterwards without effect. */
   readonly signal?: AbortSignal;
   /** Suites to offer, in the order of preference; by default the client's `peerSuites`. */
   readonly suites?: readonly SuiteName[];

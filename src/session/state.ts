@@ -158,6 +158,7 @@ export interface ConversationState {
 
 /** Bounds and delays, with their defaults in {@link DEFAULT_OPTIONS}. */
 export interface ConversationOptions {
+  /** How lengths are hidden: `padme`, or `none`, which shows them to the relay; default `padme`. */
   readonly padding: Padding;
   /** An ACK waits this long for others to join it; default 20. */
   readonly acknowledgeAfterMs: number;

@@ -22,6 +22,7 @@ import { createIdentity, keptIdentity } from './identityFile.ts';
 
 /** Where to listen. */
 export interface ListenAddress {
+  /** `ws` needs the package ws. */
   readonly scheme: 'tcp' | 'ws';
   /** Default `127.0.0.1`: reaching further is a decision. */
   readonly host?: string;
@@ -47,6 +48,7 @@ export interface RelayServerOptions {
   readonly allowOrigin?: (origin: string | undefined) => boolean;
   /** Default: two levels, with a verified certificate and without. */
   readonly policy?: PolicyFile;
+  /** What clients may cost; each limit has a default. */
   readonly limits?: Partial<RelayLimits>;
   /** Default: keys are taken at their word, certificates refused. */
   readonly verifyCredential?: VerifyCredential;
@@ -56,7 +58,9 @@ export interface RelayServerOptions {
   readonly serverNames?: readonly string[];
   /** Default: in memory. */
   readonly mailbox?: Mailbox;
+  /** Told what happens, without names or content. Default: nobody is. */
   readonly log?: (event: RelayEvent) => void;
+  /** Told the decisions of the policy that are to be kept. Default: nobody is. */
   readonly audit?: (entry: AuditEntry) => void;
   /** Closes the relay when aborted, as `close` does. */
   readonly signal?: AbortSignal;
