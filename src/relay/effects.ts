@@ -36,6 +36,7 @@ export interface RelayEvent {
     | 'session-ended'
     | 'session-failed'
     | 'handshake-failed'
+    | 'recheck-failed'
     | 'connection-refused'
     | 'shutting-down'
     | 'listener-failed'

@@ -53,6 +53,8 @@ export interface HandshakeShared {
   /** In the relay's order. */
   readonly suites: readonly Suite[];
   readonly identity: RelayIdentity;
+  /** SHA-256 of its SPKI, which delegations name. */
+  readonly relayIdentity: Uint8Array;
   readonly name: string;
   readonly policy: PolicyFile;
   readonly limits: RelayLimits;
@@ -109,11 +111,11 @@ export class HopHandshake {
   #isOver = false;
 
   constructor(shared: HandshakeShared, hooks: HandshakeHooks) {
-    const { provider, suites, identity, verifyCredential, random, now, rsaPool } = shared;
+    const { provider, suites, identity, relayIdentity, verifyCredential, random, now, rsaPool } = shared;
     this.#shared = shared;
     this.#hooks = hooks;
     this.#run = runResponder(
-      { plane: 'hop', provider, suites },
+      { plane: 'hop', provider, suites, relayIdentity },
       { sign: identity.sign, verifyCredential, random, now, ...(rsaPool === undefined ? {} : { rsaPool }) },
       { output: (output) => this.#guarded(output), failed: (error) => this.#failed(error) },
     );
@@ -264,7 +266,8 @@ function knownLabel(policy: PolicyFile, text: string): Label | undefined {
   }
 }
 
-function earlier(left: number | undefined, right: number | undefined): number | undefined {
+/** The earlier of two times, either of which may be never. */
+export function earlier(left: number | undefined, right: number | undefined): number | undefined {
   if (left === undefined || right === undefined) return left ?? right;
   return Math.min(left, right);
 }

@@ -56,6 +56,8 @@ export interface RelayLimits {
   readonly totalMailboxBytes: number;
   /** Age at which a message in a mailbox is dropped, in milliseconds. Default 14 days. */
   readonly mailboxAgeMs: number;
+  /** Between two looks at a session's certificate, whether it was revoked meanwhile, in milliseconds. Default 15 minutes. */
+  readonly recheckMs: number;
   /** Changes of the list are gathered for so long, in milliseconds: many arrivals make one message. Default 100. */
   readonly listIntervalMs: number;
 }
@@ -85,6 +87,7 @@ export const DEFAULT_LIMITS: RelayLimits = {
   mailboxBytes: 16 * MEBIBYTE,
   totalMailboxBytes: 256 * MEBIBYTE,
   mailboxAgeMs: 14 * 86_400_000,
+  recheckMs: 15 * 60_000,
   listIntervalMs: 100,
 };
 

@@ -25,9 +25,10 @@ import { MAX_NAME_BYTES } from '../messages/schema.ts';
 import type { Encoding } from '../messages/wire.ts';
 import { HopChannel } from '../session/hop.ts';
 import { startCounters, type RelayCounters, type RelayMetrics } from './counters.ts';
+import { describerFor } from './describe.ts';
 import { MemoryDirectory, type Directory, type Presence } from './directory.ts';
 import type { RelayEffects, SessionEnd } from './effects.ts';
-import { HopHandshake, type Entrant, type RelayIdentity } from './hopHandshake.ts';
+import { earlier, HopHandshake, type Entrant, type RelayIdentity } from './hopHandshake.ts';
 import { limitsFrom, type RelayLimits } from './limits.ts';
 import { Lists } from './list.ts';
 import { MemoryMailbox, type Mailbox } from './mailbox.ts';
@@ -172,6 +173,7 @@ class RelayCore implements Relay {
       provider,
       suites,
       identity,
+      relayIdentity: this.relayIdentity,
       name,
       policy,
       limits,
@@ -179,7 +181,7 @@ class RelayCore implements Relay {
       now,
       audit,
       verifyCredential: options.verifyCredential ?? createCredentialVerifier({ provider }),
-      describeCredential: options.describeCredential ?? describe,
+      describeCredential: options.describeCredential ?? describerFor(policy),
       inFlight: this.#inFlight,
       ...(serverNames === undefined ? {} : { serverNames }),
       ...(rsaPool === undefined ? {} : { rsaPool }),
@@ -403,10 +405,40 @@ class RelayCore implements Relay {
   /** Asks again when a verification or a rule of a clearance ends. */
   #limitStay(connection: Connection, entrant: Entrant): void {
     const stay = entrant.stay(this.#now());
-    if (stay === undefined) this.#finish(connection, 'not-authorised');
-    else if (stay.untilMs !== undefined) {
-      connection.cancelTimer = this.#timers.set(stay.untilMs, () => this.#limitStay(connection, entrant));
+    if (stay === undefined) {
+      this.#finish(connection, 'not-authorised');
+      return;
     }
+    const { recheck } = entrant.established.peer;
+    const recheckAtMs = recheck === undefined ? undefined : this.#now() + this.limits.recheckMs;
+    const atMs = earlier(stay.untilMs, recheckAtMs);
+    if (atMs === undefined) return;
+    connection.cancelTimer = this.#timers.set(atMs, () => {
+      if (recheck === undefined || atMs !== recheckAtMs) this.#limitStay(connection, entrant);
+      else void this.#recheck(connection, entrant, recheck);
+    });
+  }
+
+  /** Whether a certificate was revoked meanwhile. What cannot be found out now is asked again. */
+  async #recheck(connection: Connection, entrant: Entrant, recheck: () => Promise<number>): Promise<void> {
+    let refused: SimsError | undefined;
+    try {
+      await recheck();
+    } catch (error) {
+      if (!(error instanceof SimsError)) {
+        this.#crashed(connection, error);
+        return;
+      }
+      if (error.action !== 'retry' || error.code === 'cc/delegation-expired') refused = error;
+      else this.#effects.log?.({ event: 'recheck-failed', connection: connection.id, code: error.code });
+    }
+    if (!this.#connections.has(connection.id)) return;
+    if (refused === undefined) {
+      this.#limitStay(connection, entrant);
+      return;
+    }
+    this.#effects.log?.({ event: 'recheck-failed', connection: connection.id, code: refused.code });
+    this.#finish(connection, 'not-authorised');
   }
 
   /** Enters a session into the directory, in place of an older one of the same address and label. */
@@ -645,12 +677,6 @@ function reasonOf(error: SimsError): ErrorReason {
   return error.code.endsWith('/length-over-limit') || error.code.endsWith('/field-over-limit')
     ? 'too-large'
     : 'malformed';
-}
-
-/** A key is its bearer's word; a certificate got here only because it was verified. */
-function describe({ kind, id }: VerifiedIdentity): CredentialDescription {
-  if (kind === 'relay') throw new SimsError('handshake/credential-kind', 'a relay as a client');
-  return { kind, id, verified: kind === 'certificate' };
 }
 
 /** As much of a name as a list may hold. A certificate's can be longer. */

@@ -4,11 +4,12 @@
  * @packageDocumentation
  */
 import { hex } from '../../bytes.ts';
+import type { PersonVerifierOptions } from '../../cc/personVerifier.ts';
 import { allSuites, nodeProvider } from '../../crypto/node/index.ts';
 import { createRsaPool, type RsaPool } from '../../crypto/rsaPool.ts';
 import type { Suite } from '../../crypto/suite.ts';
 import { SimsError } from '../../errors.ts';
-import type { VerifiedIdentity, VerifyCredential } from '../../handshake/index.ts';
+import { createCredentialVerifier, type VerifiedIdentity, type VerifyCredential } from '../../handshake/index.ts';
 import type { AuditEntry, CredentialDescription, PolicyFile } from '../../ifc/index.ts';
 import { listenTcp, listenWebSocket, type Listener } from '../../transport/node/index.ts';
 import type { RelayMetrics } from '../counters.ts';
@@ -50,7 +51,12 @@ export interface RelayServerOptions {
   readonly policy?: PolicyFile;
   /** What clients may cost; each limit has a default. */
   readonly limits?: Partial<RelayLimits>;
-  /** Default: keys are taken at their word, certificates refused. */
+  /**
+   * How people with certificates are verified: anchors, profile, lists, revocation. Without it, and without
+   * `verifyCredential`, certificates are refused.
+   */
+  readonly people?: Omit<PersonVerifierOptions, 'now'>;
+  /** In place of `people`. Default: keys are taken at their word, certificates refused. */
   readonly verifyCredential?: VerifyCredential;
   /** What the clearance rules are told of a verified identity. */
   readonly describeCredential?: (identity: VerifiedIdentity) => CredentialDescription;
@@ -104,7 +110,8 @@ export async function startRelay(options: RelayServerOptions): Promise<RelayServ
   }
   const identity = await identityOf(options, now());
   const rsaPool = poolFor(suites, log);
-  const { name, policy, verifyCredential, describeCredential, serverNames, mailbox } = options;
+  const { name, policy, describeCredential, serverNames, mailbox } = options;
+  const verifyCredential = options.verifyCredential ?? (await verifierOf(options.people, now));
   try {
     const host = new RelayHost(
       (effects) =>
@@ -132,6 +139,19 @@ export async function startRelay(options: RelayServerOptions): Promise<RelayServ
     rsaPool?.close();
     throw error;
   }
+}
+
+/** Loaded only where certificates are in use. */
+async function verifierOf(
+  people: RelayServerOptions['people'],
+  now: () => number,
+): Promise<VerifyCredential | undefined> {
+  if (people === undefined) return undefined;
+  const { createPersonVerifier } = await import('../../cc/personVerifier.ts');
+  return createCredentialVerifier({
+    provider: nodeProvider,
+    verifyCertificate: createPersonVerifier({ ...people, now }),
+  });
 }
 
 function running(
