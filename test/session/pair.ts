@@ -11,11 +11,13 @@ import {
 import {
   DEFAULT_OPTIONS,
   startConversation,
+  type CloseReason,
   type ConversationContext,
   type ConversationOptions,
   type ConversationState,
   type InboxEntry,
 } from '../../src/session/state.ts';
+import { decodeState, encodeState } from '../../src/session/stateCodec.ts';
 
 /** A generator of numbers in [0, 1) that a seed fixes (mulberry32). */
 export function seeded(seed: number): () => number {
@@ -48,7 +50,11 @@ export class End {
   readonly dropped: string[] = [];
   readonly outputs: ConversationOutput[] = [];
   readonly clock: { nowMs: number };
+  readonly closed: Extract<ConversationOutput, { type: 'closed' }>[] = [];
+  readonly consistency: Extract<ConversationOutput, { type: 'consistency' }>[] = [];
   wakeAtMs: number | undefined;
+  /** Whether messages are taken as soon as they are shown. */
+  takes = true;
   #ids = 0;
 
   constructor(state: ConversationState, context: ConversationContext, clock: { nowMs: number }) {
@@ -65,15 +71,31 @@ export class End {
       if (output.type === 'send') this.out.push(output.message);
       else if (output.type === 'message') {
         this.shown.push(output.message);
-        this.step({ type: 'taken', m: output.message.m });
+        if (this.takes) this.step({ type: 'taken', m: output.message.m });
       } else if (output.type === 'state') this.states.push(output);
       else if (output.type === 'dropped') this.dropped.push(output.code);
+      else if (output.type === 'closed') this.closed.push(output);
+      else if (output.type === 'consistency') this.consistency.push(output);
       else if (output.type === 'timer') this.wakeAtMs = output.atMs;
     }
   }
 
-  send(content: Uint8Array): void {
-    this.step({ type: 'send', id: this.#id(), kind: 'text', content, nowMs: this.clock.nowMs });
+  /** Sends, and gives back the record. */
+  send(content: Uint8Array, expiresAtMs?: number): RecordMessage {
+    const expiry = expiresAtMs === undefined ? {} : { expiresAtMs };
+    this.step({ type: 'send', id: this.#id(), kind: 'text', content, nowMs: this.clock.nowMs, ...expiry });
+    return this.out.at(-1)!;
+  }
+
+  /** What came out since it was asked last. */
+  take(): RecordMessage[] {
+    return this.out.splice(0);
+  }
+
+  /** Another end with the same state: a copy of the store, or the machine of a thief. */
+  clone(): End {
+    const bytes = encodeState(this.state);
+    return new End(decodeState(bytes, () => this.context.suite), this.context, this.clock);
   }
 
   receive(message: RecordMessage): void {
@@ -86,8 +108,8 @@ export class End {
     if ('timer' in CONVERSATION_TRANSITIONS[this.state.at]) this.step({ type: 'timer', nowMs: this.clock.nowMs });
   }
 
-  close(): void {
-    this.step({ type: 'close', id: this.#id(), reason: 'closed', nowMs: this.clock.nowMs });
+  close(reason: CloseReason = 'closed'): void {
+    this.step({ type: 'close', id: this.#id(), reason, nowMs: this.clock.nowMs });
   }
 
   #id(): ReturnType<typeof messageIdFromBytes> {
@@ -139,6 +161,17 @@ export class Pair {
     this.clock = clock;
     this.#chance = chance;
     this.#faults = faults;
+  }
+
+  /** Lets that time pass without delivering or waking. */
+  wait(forMs: number): void {
+    this.clock.nowMs += forMs;
+  }
+
+  /** Exchanges what is due until both are quiet, without faults and without time passing beyond the ACK interval. */
+  settle(): void {
+    this.calm();
+    this.run(100);
   }
 
   /** No faults from now on. */
