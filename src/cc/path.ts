@@ -125,11 +125,16 @@ const MOST_INTERMEDIATES = 64;
 /**
  * Verifies a certificate for a profile. Whatever bytes a peer or a responder sends, the answer is a verdict.
  *
- * @throws `cc/invalid-argument` for a trust store of another purpose, a time that is none, or a profile that needs a name
+ * @throws `cc/invalid-argument` for a trust store of another purpose, a time that is none, or a profile that needs a name;
+ * `crypto/unavailable` where the platform has no WebCrypto
  */
 export async function verifyCertificate(options: VerifyOptions): Promise<Verification> {
   const { trust, profile, names = [] } = options;
   const atMs = options.atMs ?? Date.now();
+  const platform: { readonly crypto?: { readonly subtle?: unknown } } = globalThis;
+  if (platform.crypto?.subtle === undefined) {
+    throw new SimsError('crypto/unavailable', 'no WebCrypto here: a page needs https: or the loopback');
+  }
   if (trust.purpose !== profile.purpose) {
     throw new SimsError(
       'cc/invalid-argument',
