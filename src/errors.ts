@@ -258,6 +258,10 @@ export const ERRORS = {
   'store/failed': 'local retry',
   /** Another client has the store open. */
   'store/locked': 'local retry',
+  /** A stored value is not what was written under its name and version. */
+  'store/tampered': 'local give-up',
+  /** A store was sealed under another key. */
+  'store/wrong-key': 'caller give-up',
   /** The caller gave up a connection or the attempt to make it. */
   'transport/aborted': 'caller give-up',
   /** A message was to be sent over a transport that is closing or closed. */
