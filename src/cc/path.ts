@@ -45,6 +45,8 @@ export interface VerifyOptions {
   readonly trustedResponders?: readonly Certificate[];
   /** Fetches revocation data; without it only what is at hand counts. */
   readonly fetch?: Fetcher;
+  /** Time for each call of `fetch`, whatever that does; default 15,000 ms. */
+  readonly fetchTimeoutMs?: number;
   /** Keeps what was fetched; share one between verifications. */
   readonly cache?: RevocationCache;
   /** Whether a fetched OCSP response without our nonce is refused; default false: many responders sign ahead. */
@@ -308,7 +310,7 @@ class Verifier {
       crls: lists,
       ocspResponses: responses,
       trustedResponders,
-      fetch: this.#options.fetch,
+      fetch: this.#options.fetch && withTimeout(this.#options.fetch, this.#options.fetchTimeoutMs ?? 15_000),
       cache: this.#options.cache,
       clockSkewMs: this.#options.clockSkewMs ?? 300_000,
       maxOcspAgeMs: this.#options.maxOcspAgeMs ?? 86_400_000,
@@ -343,6 +345,19 @@ class Verifier {
   #attempts(): readonly Attempt[] {
     return [...this.#whole, ...this.#partial].slice(0, MOST_ATTEMPTS);
   }
+}
+
+/** Gives up on a fetcher that does not: a verification never hangs. */
+function withTimeout(fetcher: Fetcher, timeoutMs: number): Fetcher {
+  return (request) =>
+    new Promise((resolve, reject) => {
+      const late = (): void => reject(new SimsError('cc/fetch-failed', `the fetcher took more than ${timeoutMs} ms`));
+      const timer = setTimeout(late, timeoutMs);
+      void Promise.resolve()
+        .then(() => fetcher(request))
+        .then(resolve, reject)
+        .finally(() => clearTimeout(timer));
+    });
 }
 
 function prove(proof: Omit<VerifiedCertificate, typeof verified>): VerifiedCertificate {

@@ -203,6 +203,21 @@ describe('verification that fetches', () => {
     );
   });
 
+  it('gives up on a fetcher that never answers, throws, or gives no bytes', async () => {
+    const person = pki.leaf('Person', anchor, [
+      pki.ocspAt(`http://${host}/ocsp`),
+      pki.distributionPoints(`http://${host}/root.crl`),
+    ]);
+    const hanging: Fetcher = () => new Promise(() => {});
+    expect(reasons(await verify(person.der, { fetch: hanging, fetchTimeoutMs: 20 }))).toEqual(['revocation-unknown']);
+    const throwing: Fetcher = () => {
+      throw new TypeError('offline');
+    };
+    expect(reasons(await verify(person.der, { fetch: throwing }))).toEqual(['revocation-unknown']);
+    const wrong = (() => Promise.resolve('text')) as unknown as Fetcher;
+    expect(reasons(await verify(person.der, { fetch: wrong }))).toEqual(['revocation-unknown']);
+  });
+
   it('makes no more requests than its limit', async () => {
     requests = [];
     const person = pki.leaf('Person', anchor, [
