@@ -200,7 +200,8 @@ export class Session {
       counters.bytesOut += frame.length;
       this.#setQueued(effects.send(this.connection, frame));
     } catch (error) {
-      // Whoever caused the message is not to suffer for it.
+      // A record may be missing now: not even a goodbye would open. Whoever caused the message is not to suffer for it.
+      this.#channel.end();
       failed(this, error);
     }
   }
