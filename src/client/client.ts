@@ -32,7 +32,8 @@ import {
   type OpeningsHost,
   type OpenOptions,
 } from './openings.ts';
-import type { ClientParts, RelayTrust } from './parts.ts';
+import type { RelayTrust } from './identity.ts';
+import type { ClientParts } from './parts.ts';
 import {
   fingerprintText,
   peerIdentity,
@@ -43,6 +44,7 @@ import {
   type PeersEvent,
 } from './peers.ts';
 import { IN_MEMORY, SessionActor } from './sessionActor.ts';
+import { watchVerification, type Watched } from './verificationWatch.ts';
 
 /** How the client stands with its relay. */
 export type ClientStatus = 'online' | 'offline' | 'closed';
@@ -89,6 +91,8 @@ export interface Client extends AsyncDisposable, Events<ClientEvents> {
 const CLOSE_TIMEOUT_MS = 5_000;
 /** A closed conversation answers its peer's repeats for this long. */
 const LINGER_MS = 30_000;
+/** How long a peer may stay away after a relay's restart; the grace that a relay gives by default. */
+const RETURN_MS = 60_000;
 
 /** The client with its handles for {@link createConnect}. */
 export class ClientControl implements Client, ConversationHost, OpeningsHost {
@@ -173,6 +177,7 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost {
   /** Connects for the first time. Resolves when the first list has come. */
   async start(signal: AbortSignal | undefined): Promise<void> {
     const abort = (): void => this.#upkeep.stop();
+    if (signal?.aborted === true) abort();
     signal?.addEventListener('abort', abort, { once: true });
     try {
       const listed = new Promise<void>((resolve) => {
@@ -276,7 +281,9 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost {
       this.#contextOf(suite.name),
     );
     const identity = peerIdentity(established.peer, peer.name);
-    return () => this.#attach(conversation, state, identity);
+    return () => {
+      this.#attach(conversation, state, identity, established.peer);
+    };
   }
 
   ended(conversation: ConversationControl): void {
@@ -318,7 +325,12 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost {
     return conversation;
   }
 
-  #attach(conversation: ConversationControl, state: ConversationState, identity: PeerIdentity): void {
+  #attach(
+    conversation: ConversationControl,
+    state: ConversationState,
+    identity: PeerIdentity,
+    watched: Watched = identity,
+  ): void {
     const keeper = this.parts.keeperOf?.(state, identity) ?? IN_MEMORY;
     const actor: SessionActor = new SessionActor(state, this.#contextOf(state.suite), keeper, this.clock, (output) =>
       conversation.release(actor, output),
@@ -326,6 +338,11 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost {
     const number = safetyNumber(this.parts.provider, state.own.fingerprint, state.peer.fingerprint);
     const initiatedBy = state.role === 'initiator' ? 'own' : 'peer';
     conversation.attach({ actor, identity, safetyNumber: number, initiatedBy });
+    if (!identity.verified || conversation.status === 'closed') return;
+    const stop = watchVerification(watched, this.clock, this.parts.recheckMs, (error) => {
+      conversation.unverify(actor, error);
+    });
+    void conversation.closed.then(stop);
   }
 
   #contextOf(name: SuiteName): ConversationContext {
@@ -339,10 +356,8 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost {
     hop.send({ type: 'list', id: messageIdFromBytes(this.random(8)) });
     // Another level is another place: conversations wait for theirs.
     if (hop.label !== this.#label) return;
-    const nowMs = this.clock.now();
-    for (const conversation of [...this.#conversations.values(), ...this.#lingering.keys()]) {
-      conversation.offerAll({ type: 'reconnected', nowMs });
-    }
+    for (const conversation of [...this.#conversations.values(), ...this.#lingering.keys()]) conversation.repeat();
+    this.#openings.repeat();
   }
 
   async #endConversations(): Promise<void> {
@@ -405,10 +420,9 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost {
         break;
       case 'error': {
         const { msgId, code, src } = message;
-        if (this.#openings.takeError(message) || src !== undefined || code !== 'unknown-peer') break;
-        if (msgId !== undefined) {
-          this.#tracked.get(msgId)?.offer({ type: 'unreachable', id: msgId, nowMs: this.clock.now() });
-        }
+        if (this.#openings.takeError(message) || msgId === undefined) break;
+        // A hint: the message is repeated, and fails only if nothing else is heard for long.
+        if (code === (src === undefined ? 'unknown-peer' : 'unknown-conversation')) this.#unreachable(msgId);
         break;
       }
       default:
@@ -421,10 +435,30 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost {
     this.#listed();
     if (event === undefined) return;
     this.#events.emit('peers', event);
-    for (const peer of event.left) {
-      // A key that lived with its client object will not come back.
+    // A key that lived with its client object will not come back.
+    for (const peer of event.gone) {
       if (peer.kind === 'none') this.#conversations.get(peer.address)?.end({ by: 'fault', reason: 'gone' });
     }
+    for (const peer of event.left) {
+      if (peer.kind === 'none' && !event.gone.includes(peer)) this.#expect(peer.address);
+    }
+  }
+
+  /** A peer that is missing in a new list may still be on its way back. */
+  #expect(peer: Address): void {
+    const conversation = this.#conversations.get(peer);
+    if (conversation === undefined) return;
+    const cancel = this.clock.setTimer(this.clock.now() + RETURN_MS, () => {
+      if (this.#peers.get(peer) === undefined) conversation.end({ by: 'fault', reason: 'gone' });
+    });
+    void conversation.closed.then(cancel);
+  }
+
+  #unreachable(id: MessageId): void {
+    const actor = this.#tracked.get(id);
+    if (actor === undefined) return;
+    this.#conversations.get(actor.state.peer.address)?.missed();
+    actor.offer({ type: 'unreachable', id, nowMs: this.clock.now() });
   }
 
   #takeRecord(message: RecordMessage, src: Address): void {

@@ -9,7 +9,7 @@ import { isWellFormed } from '../codec/value.ts';
 import type { SuiteName } from '../crypto/suite.ts';
 import { SimsError, type ErrorCode } from '../errors.ts';
 import { messageIdFromBytes, type Address, type MessageId } from '../messages/address.ts';
-import type { ConversationInput, ConversationOutput, RecordMessage } from '../session/conversation.ts';
+import type { ConversationOutput, RecordMessage } from '../session/conversation.ts';
 import type { Evidence } from '../session/receiving.ts';
 import type { CloseReason, Consistency, ConversationState, InboxEntry } from '../session/state.ts';
 import type { Clock } from './clock.ts';
@@ -68,6 +68,11 @@ export interface ConversationEvents {
   readonly replaced: { readonly suite: SuiteName };
   /** A record came that was not accepted. Harmless repeats among them. */
   readonly dropped: { readonly code: ErrorCode; readonly detail: string };
+  /**
+   * The peer's certificate does not vouch for it any more: its time is over, or `error` says what a look at it gave (it was
+   * revoked, for instance). `identity` is no longer verified; the conversation goes on unless it is closed.
+   */
+  readonly unverified: { readonly identity: PeerIdentity; readonly error?: SimsError };
   readonly closed: ConversationEnd;
 }
 
@@ -166,6 +171,7 @@ export class ConversationControl implements Conversation {
   readonly #waiting: Outgoing[] = [];
   #outstandingBytes = 0;
   #isPumping = false;
+  #isPeerMissed = false;
   #status: Conversation['status'];
   #confirmed = false;
   #consistency: Consistency = 'consistent';
@@ -302,6 +308,17 @@ export class ConversationControl implements Conversation {
     void this.#pump();
   }
 
+  /** The verification of a session's peer has ended. */
+  unverify(actor: SessionActor, error: SimsError | undefined): void {
+    const index = this.#sessions.findIndex((session) => session.actor === actor);
+    const session = this.#sessions[index];
+    if (session === undefined || this.#status === 'closed') return;
+    const identity = { ...session.identity, verified: false };
+    this.#sessions[index] = { ...session, identity };
+    if (index !== this.#sessions.length - 1) return;
+    this.#events.emit('unverified', { identity, ...(error === undefined ? {} : { error }) });
+  }
+
   /** The peer has answered this side's handshake. */
   confirm(): void {
     this.#confirmed = true;
@@ -311,15 +328,27 @@ export class ConversationControl implements Conversation {
   receive(conversationId: string, message: RecordMessage, nameOf: (id: Uint8Array) => string): boolean {
     const session = this.#sessions.find(({ actor }) => nameOf(actor.state.conversationId) === conversationId);
     if (session === undefined) return false;
+    // A conversation that ended here without its peer takes nothing more: what nobody reads is not acknowledged.
+    if (this.#status === 'closed' && session.actor.state.at === 'open') return false;
+    if (this.#isPeerMissed) {
+      this.#isPeerMissed = false;
+      this.repeat();
+    }
     // Unread messages are bounded: what does not fit is not acknowledged, and comes again.
     if (this.#inbox.length >= MAX_UNREAD && message.type === 'client-com') return true;
     session.actor.offer({ type: 'receive', message, nowMs: this.#host.clock.now() });
     return true;
   }
 
-  /** Feeds the same input to every session. */
-  offerAll(input: ConversationInput): void {
-    for (const { actor } of this.#sessions) actor.offer(input);
+  /** Sends everything outstanding again: there is a new hop, or the peer is back. */
+  repeat(): void {
+    const nowMs = this.#host.clock.now();
+    for (const { actor } of this.#sessions) actor.offer({ type: 'reconnected', nowMs });
+  }
+
+  /** A message did not reach the peer; the next sign of it repeats what is outstanding. */
+  missed(): void {
+    this.#isPeerMissed = true;
   }
 
   /** Acts on an output of a session, now that its state is stored. */

@@ -74,6 +74,8 @@ interface Opening {
   readonly peer: Address;
   readonly feed: (input: MessageInput | AbortInput) => void;
   readonly settle: (error: SimsError) => void;
+  /** The last phase that this side sent. */
+  last: ClientConnect | undefined;
   /** Whether this side waits for its own key pair or another costly step of a peer's making. */
   readonly offersRsa: boolean;
 }
@@ -104,6 +106,11 @@ export class Openings {
   end(error: SimsError): void {
     for (const opening of this.#openings.values()) opening.settle(error);
     this.#openings.clear();
+  }
+
+  /** Says again what was said last: there is a new hop. The same bytes do no harm. */
+  repeat(): void {
+    for (const { last } of this.#openings.values()) if (last !== undefined) this.#host.send(last);
   }
 
   /** Takes a `client-connect` that the relay handed over. */
@@ -170,6 +177,7 @@ export class Openings {
         peer: peer.address,
         feed: (input) => run.feed(input),
         settle,
+        last: undefined,
         offersRsa: false,
       });
       signal?.addEventListener('abort', abort, { once: true });
@@ -222,12 +230,15 @@ export class Openings {
     };
     const context = this.#context(src, this.#host.parts.address, label, this.#host.label);
     const run: HandshakeRun<ResponderInput> = runResponder(context, this.#answers(), { output, failed });
-    this.#openings.set(key, { peer: src, feed: (input) => run.feed(input), settle, offersRsa: true });
+    this.#openings.set(key, { peer: src, feed: (input) => run.feed(input), settle, last: undefined, offersRsa: true });
     run.feed({ type: 'message', phase: 1, body: message.data });
   }
 
   #sendPhase(id: MessageId, dst: Address, { phase, body }: { phase: 1 | 2 | 3 | 4; body: Uint8Array }): void {
-    this.#host.send({ type: 'client-connect', phase, id, dst, data: body });
+    const message: ClientConnect = { type: 'client-connect', phase, id, dst, data: body };
+    const opening = this.#openings.get(keyOf(dst, id));
+    if (opening !== undefined) opening.last = message;
+    this.#host.send(message);
   }
 
   #context(initiator: Address, responder: Address, initiatorLabel: string, responderLabel: string): HandshakeContext {

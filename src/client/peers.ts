@@ -26,6 +26,8 @@ export interface PeersEvent {
   readonly peers: readonly Peer[];
   readonly joined: readonly Peer[];
   readonly left: readonly Peer[];
+  /** Those of `left` that the relay called gone; the others are only missing in a new list, as after its restart. */
+  readonly gone: readonly Peer[];
 }
 
 /** Who the other side of a conversation is. */
@@ -34,8 +36,10 @@ export interface PeerIdentity {
   readonly kind: PersonKind;
   /** `sha256:` and hexadecimal digits, of kind and long-term key. */
   readonly fingerprint: string;
-  /** Whether somebody vouches for the name: true for a certificate alone. */
+  /** Whether somebody vouches for the name: true for a certificate alone, and until its verification ends. */
   readonly verified: boolean;
+  /** Until when, in milliseconds since 1970. */
+  readonly verifiedUntilMs?: number;
   /** The name in the certificate; otherwise what the peer calls itself, control characters removed. */
   readonly name: string;
 }
@@ -57,6 +61,7 @@ export function peerIdentity(identity: VerifiedIdentity, claimedName: string): P
     fingerprint: fingerprintText(identity.fingerprint),
     verified: identity.kind === 'certificate',
     name: identity.name ?? printableName(claimedName),
+    ...(identity.verifiedUntilMs === undefined ? {} : { verifiedUntilMs: identity.verifiedUntilMs }),
   };
 }
 
@@ -80,20 +85,22 @@ export class PeerList {
   /** Takes in an update; `undefined` when nothing changed. */
   update(update: ListUpdate): PeersEvent | undefined {
     const joined: Peer[] = [];
-    const left: Peer[] = [];
+    const missing: Peer[] = [];
+    const gone: Peer[] = [];
     if (update.complete) {
       const listed = new Set(update.data.map((item) => item.address));
-      for (const address of this.#peers.keys()) if (!listed.has(address)) this.#remove(address, left);
+      for (const address of this.#peers.keys()) if (!listed.has(address)) this.#remove(address, missing);
     }
-    for (const item of update.data) this.#take(item, joined, left);
+    for (const item of update.data) this.#take(item, joined, gone);
+    const left = [...missing, ...gone];
     if (joined.length === 0 && left.length === 0) return undefined;
-    return { peers: this.snapshot(), joined, left };
+    return { peers: this.snapshot(), joined, left, gone };
   }
 
-  #take(item: ListItem, joined: Peer[], left: Peer[]): void {
+  #take(item: ListItem, joined: Peer[], gone: Peer[]): void {
     if (item.address === this.#own) return;
     if (!item.online) {
-      this.#remove(item.address, left);
+      this.#remove(item.address, gone);
       return;
     }
     const peer = peerOf(item);
