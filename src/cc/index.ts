@@ -90,6 +90,7 @@ export {
   type KnownCertificate,
   type KnownCertificateCheck,
 } from './profileCitizenCard.ts';
+export { profileOf, PROFILES } from './profiles.ts';
 export {
   createRelayVerifier,
   type RelayVerifierOptions,

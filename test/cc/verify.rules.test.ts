@@ -17,6 +17,8 @@ import {
   hostToName,
   isVerifiedCertificate,
   parseCertificate,
+  profileOf,
+  PROFILES,
   REFUSALS,
   RELAY_CERTIFICATE,
   verificationError,
@@ -284,6 +286,12 @@ describe('profiles', () => {
     expect(await verdict({ ...GENERIC_EID, anchorFingerprints: ['00'] }, pki.leaf('P', anchor).der)).toEqual([
       'anchor-not-allowed',
     ]);
+  });
+
+  it('have names of their own', () => {
+    expect(PROFILES.map((each) => each.name)).toEqual(['generic-eid', 'citizen-card-authentication', 'relay', 'any']);
+    expect(profileOf('relay')).toBe(RELAY_CERTIFICATE);
+    expect(profileOf('toString')).toBeUndefined();
   });
 
   it('keep stores apart by purpose', async () => {
