@@ -51,14 +51,14 @@ class Party {
   state: ConversationState;
   disk: Uint8Array;
   /** What the application has, by number: never the same twice. */
-  readonly read = new Map<number, string>();
+  readonly read: Map<number, string> = new Map();
   readonly order: number[] = [];
-  readonly sent = new Map<MessageId, { readonly text: string; m: number }>();
-  readonly ends = new Map<MessageId, 'delivered' | 'failed'>();
+  readonly sent: Map<MessageId, { readonly text: string; readonly m: number }> = new Map();
+  readonly ends: Map<MessageId, 'delivered' | 'failed'> = new Map();
   readonly trouble: ConversationOutput[] = [];
   /** Bytes of each record that left, by epoch and number. */
-  readonly released = new Map<string, Uint8Array>();
-  wakeAtMs = Infinity;
+  readonly released: Map<string, Uint8Array> = new Map();
+  wakeAtMs: number = Infinity;
   ids = 0;
   /** How often it was started again. */
   life = 0;
