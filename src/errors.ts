@@ -129,6 +129,8 @@ export const ERRORS = {
   /** The relay does not take this client. */
   'client/relay-refused': 'peer retry',
   /** A message is longer than the limit. */
+  /** Nobody vouches for the relay, and so no certificate of a person is shown to it. */
+  'client/relay-untrusted': 'caller verify',
   'client/text-too-long': 'caller give-up',
   /** The relay cannot reach that peer, or may not. */
   'client/unknown-peer': 'peer retry',

@@ -17,10 +17,19 @@ import type { Transport } from '../transport/transport.ts';
 import { utf8 } from '../bytes.ts';
 import { ClientControl, type Client } from './client.ts';
 import { systemClock, type Clock } from './clock.ts';
-import { serverNameOf } from './hop.ts';
-import { addressOf, anonymousIdentity, keyIdentity, type OwnIdentity } from './identity.ts';
-import type { AcceptPolicy } from './parts.ts';
+import { learnRelay, serverNameOf } from './hop.ts';
+import {
+  addressOf,
+  anonymousIdentity,
+  keyIdentity,
+  type MakeIdentity,
+  type OwnIdentity,
+  type RelayTrust,
+} from './identity.ts';
+import { verifierOf, type AcceptPolicy } from './parts.ts';
+import { fingerprintText } from './peers.ts';
 import { rememberedRelay, rememberRelay, storedConversations, storedIdentity, StoreKeeper } from './storedState.ts';
+import { DEFAULT_RECHECK_MS } from './verificationWatch.ts';
 
 /** Where the relay is: a URL, a transport that is connected already, or what makes one for each connection. */
 export type RelayTarget = string | Transport | ((signal: AbortSignal) => Promise<Transport>);
@@ -35,8 +44,12 @@ export interface ConnectOptions {
   readonly peerSuites?: readonly SuiteName[];
   /** The relay's fingerprint, `sha256:` and 64 hexadecimal digits. Default: the remembered one, else trust at first use. */
   readonly pin?: string;
-  /** Who to be. Default: the store's kept key, or a key that lives as long as the client. */
-  readonly identity?: OwnIdentity;
+  /**
+   * Who to be, or what makes it when relay and device are known ({@link certificateIdentity}). Where nothing is known of the
+   * relay yet, a first connection learns who it is and shows nothing; a transport that is given needs a `pin` then. Default:
+   * the store's kept key, or a key that lives as long as the client.
+   */
+  readonly identity?: OwnIdentity | MakeIdentity;
   /** Where to keep key, trusted relays and conversations; default nowhere. One client at a time. */
   readonly store?: Store;
   /** What to do with conversations that peers open; default `ask`. */
@@ -55,8 +68,12 @@ export interface ConnectOptions {
   readonly conversation?: Partial<ConversationOptions>;
   /** Verifies certificates of people; without it they are refused. */
   readonly verifyCertificate?: VerifyCertificate;
-  /** Verifies the relay's certificate; without it its key is pinned, remembered or trusted at first use. */
+  /**
+   * Verifies the relay's certificate, each time; without it its key is pinned, remembered or trusted at first use.
+   */
   readonly verifyRelay?: VerifyRelay;
+  /** Between two looks at the certificates of peers, whether they were revoked; default 15 minutes. */
+  readonly recheckMs?: number;
 }
 
 /** What the platform gives: cryptography, the way to a URL, and time. */
@@ -104,11 +121,23 @@ async function connectWith(
   if (unlock !== undefined) cleanUp.push(unlock);
   try {
     const kept = store === undefined ? undefined : await storedIdentity(store, provider);
-    const identity = options.identity ?? ownIdentity(kept, provider);
     const device = kept?.device ?? provider.random(DEVICE_BYTES);
-    const remembered = store === undefined ? undefined : await rememberedRelay(store, place);
+    // A relay whose certificate is verified may have a new key tomorrow.
+    const remembers = store !== undefined && options.verifyRelay === undefined;
+    const remembered = remembers ? await rememberedRelay(store, place) : undefined;
     const pinned = options.pin === undefined ? undefined : parseFingerprint(options.pin);
-    const relayIdentity = pinned ?? remembered;
+    const known = pinned ?? remembered;
+    const relayTrust = relayTrustOf(pinned, remembered, options);
+    const { identity, relayIdentity = known } =
+      typeof options.identity === 'function'
+        ? await madeIdentity(
+            options.identity,
+            { known, relayTrust, device, dial, isOnce: typeof target === 'object', suites, hopSuites, serverName },
+            environment,
+            options,
+          )
+        : { identity: options.identity ?? ownIdentity(kept, provider) };
+    cleanUp.push(() => identity.close?.());
     const rsaPool = poolOf(options.peerSuites, suites);
     if (rsaPool !== undefined) cleanUp.push(() => rsaPool.close());
     const keepers = new Map<string, StoreKeeper>();
@@ -129,7 +158,8 @@ async function connectWith(
       dial,
       reconnect: options.reconnect ?? typeof target !== 'object',
       endsConversations: store === undefined,
-      relayTrust: pinned !== undefined ? 'pinned' : remembered !== undefined ? 'remembered' : 'first-use',
+      relayTrust,
+      recheckMs: options.recheckMs ?? DEFAULT_RECHECK_MS,
       ...(rsaPool === undefined ? {} : { rsaPool }),
       ...(relayIdentity === undefined ? {} : { relayIdentity }),
       ...(options.label === undefined ? {} : { label: options.label }),
@@ -160,12 +190,14 @@ async function connectWith(
     });
     if (store !== undefined) {
       for (const { state, identity: who, keeper } of await storedConversations(store, suites)) {
+        // Somebody else's in the same store.
+        if (state.own.address !== client.address) continue;
         keepers.set(keeperKey(state.conversationId), keeper);
         client.resume(state, who);
       }
     }
     await client.start(signal);
-    if (store !== undefined && relayIdentity === undefined) await rememberRelay(store, place, client.relayIdentity);
+    if (remembers && known === undefined) await rememberRelay(store, place, client.relayIdentity);
     return client;
   } catch (error) {
     for (const step of cleanUp.splice(0).toReversed()) await step();
@@ -178,6 +210,67 @@ function ownIdentity(
   provider: CryptoProvider,
 ): OwnIdentity {
   return kept === undefined ? anonymousIdentity(provider) : keyIdentity(provider, kept.keyPair);
+}
+
+function relayTrustOf(
+  pinned: Uint8Array | undefined,
+  remembered: Uint8Array | undefined,
+  { verifyRelay }: ConnectOptions,
+): RelayTrust {
+  if (pinned !== undefined) return 'pinned';
+  if (verifyRelay !== undefined) return 'verified';
+  return remembered === undefined ? 'first-use' : 'remembered';
+}
+
+/** Makes an identity for the relay, which is found out first where it is not known. */
+async function madeIdentity(
+  make: MakeIdentity,
+  given: {
+    readonly known: Uint8Array | undefined;
+    readonly relayTrust: RelayTrust;
+    readonly device: Uint8Array;
+    readonly dial: (signal: AbortSignal) => Promise<Transport>;
+    /** Whether there is one connection and no other. */
+    readonly isOnce: boolean;
+    readonly suites: readonly Suite[];
+    readonly hopSuites: readonly SuiteName[];
+    readonly serverName: string;
+  },
+  { provider, clock = systemClock }: ClientEnvironment,
+  options: ConnectOptions,
+): Promise<{ readonly identity: OwnIdentity; readonly relayIdentity: Uint8Array }> {
+  const { known, relayTrust, device, dial, isOnce, suites, hopSuites, serverName } = given;
+  const { signal, encoding = 'cbor', verifyRelay } = options;
+  let relayIdentity = known;
+  if (relayIdentity === undefined) {
+    if (isOnce) throw new SimsError('client/invalid-argument', 'over a transport that is given, this identity needs a pin');
+    const transport = await dial(signal ?? new AbortController().signal);
+    const abort = (): void => transport.abort();
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      relayIdentity = await learnRelay(transport, {
+        provider,
+        clock,
+        verifyCredential: verifierOf({ provider, ...(verifyRelay === undefined ? {} : { verifyRelay }) }),
+        suites,
+        offer: hopSuites,
+        encoding,
+        serverName,
+      });
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+  const identity = await make({
+    provider,
+    clock,
+    relayIdentity,
+    relayFingerprint: fingerprintText(relayIdentity),
+    relayTrust,
+    device,
+    ...(signal === undefined ? {} : { signal }),
+  });
+  return { identity, relayIdentity };
 }
 
 function keeperKey(conversationId: Uint8Array): string {

@@ -17,14 +17,14 @@ import {
   type InitiatorOutput,
   type VerifyCredential,
 } from '../handshake/index.ts';
-import { messageIdFromBytes, type Address, type MessageId } from '../messages/address.ts';
+import { DEVICE_BYTES, messageIdFromBytes, type Address, type MessageId } from '../messages/address.ts';
 import { decodeMessage, encodeMessage, type Message } from '../messages/messages.ts';
 import type { ErrorReason } from '../messages/reason.ts';
 import type { Encoding } from '../messages/wire.ts';
 import { HopChannel } from '../session/hop.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { Clock } from './clock.ts';
-import type { OwnIdentity } from './identity.ts';
+import { addressOf, anonymousIdentity, type OwnIdentity } from './identity.ts';
 
 /** What a hop needs. */
 export interface HopOptions {
@@ -83,6 +83,40 @@ export function establishHop(transport: Transport, options: HopOptions, hooks: H
     const connection = new Connection(transport, options, hooks, resolve, reject);
     connection.start();
   });
+}
+
+/**
+ * SHA-256 of a relay's SPKI, learnt without being anybody: the handshake ends once the relay's credential and signature
+ * are verified, before this side shows anything.
+ *
+ * @throws what {@link establishHop} does
+ */
+export async function learnRelay(
+  transport: Transport,
+  options: Omit<HopOptions, 'identity' | 'address' | 'device' | 'name' | 'label'>,
+): Promise<Uint8Array> {
+  const { provider, verifyCredential } = options;
+  const identity = anonymousIdentity(provider);
+  const device = provider.random(DEVICE_BYTES);
+  let learnt: Uint8Array | undefined;
+  const hopOptions: HopOptions = {
+    ...options,
+    identity,
+    device,
+    address: addressOf(identity, device),
+    name: '',
+    verifyCredential: async (request) => {
+      const relay = await verifyCredential(request);
+      learnt = relay.relayIdentity;
+      throw new SimsError('handshake/aborted', 'only the relay was asked for');
+    },
+  };
+  try {
+    await establishHop(transport, hopOptions, { message: () => {}, ended: () => {} });
+  } catch (error) {
+    if (learnt === undefined) throw error;
+  }
+  return learnt!;
 }
 
 class Connection {

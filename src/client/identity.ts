@@ -8,6 +8,12 @@ import type { CryptoProvider, SignatureKeyPair } from '../crypto/provider.ts';
 import { clientId, fingerprint, type MaybePromise, type SignOutput } from '../handshake/index.ts';
 import { addressFromBytes, type Address } from '../messages/address.ts';
 import type { Credential } from '../messages/credential.ts';
+import type { Clock } from './clock.ts';
+
+/**
+ * Why a relay is trusted: pinned by the caller, remembered in the store, verified by its certificate, or taken as it came.
+ */
+export type RelayTrust = 'pinned' | 'remembered' | 'verified' | 'first-use';
 
 /** A credential and its signature key, wherever that key is. */
 export interface OwnIdentity {
@@ -16,7 +22,27 @@ export interface OwnIdentity {
   readonly fingerprint: Uint8Array;
   /** Signs with the credential's signature key; may ask a card. */
   readonly sign: (request: SignOutput) => MaybePromise<Uint8Array>;
+  /** Called once, when the client has closed. */
+  readonly close?: () => void;
 }
+
+/** What is known when an identity is made for one relay. */
+export interface IdentityRequest {
+  readonly provider: CryptoProvider;
+  readonly clock: Clock;
+  /** SHA-256 of the relay's SPKI, 32 bytes. */
+  readonly relayIdentity: Uint8Array;
+  /** The same, as `sha256:` and hexadecimal digits. */
+  readonly relayFingerprint: string;
+  /** `first-use`: nobody vouches for it. Nothing that names a person should be shown to it unasked. */
+  readonly relayTrust: RelayTrust;
+  /** 8 bytes, part of the address. */
+  readonly device: Uint8Array;
+  readonly signal?: AbortSignal;
+}
+
+/** Makes an identity when relay and device are known; may ask a person. */
+export type MakeIdentity = (request: IdentityRequest) => Promise<OwnIdentity>;
 
 /** An identity whose key lives as long as the client object. The relay gives it the lowest clearance. */
 export function anonymousIdentity(provider: CryptoProvider): OwnIdentity {

@@ -23,8 +23,20 @@ export {
   type SendOptions,
 } from './conversation.ts';
 export type { Events } from './emitter.ts';
-export { anonymousIdentity, keyIdentity, type OwnIdentity } from './identity.ts';
+export {
+  certificateIdentity,
+  type CertificateIdentityEvent,
+  type CertificateIdentityOptions,
+} from './certificateIdentity.ts';
+export {
+  anonymousIdentity,
+  keyIdentity,
+  type IdentityRequest,
+  type MakeIdentity,
+  type OwnIdentity,
+  type RelayTrust,
+} from './identity.ts';
 export type { OpenOptions } from './openings.ts';
-export type { AcceptPolicy, RelayTrust, Request } from './parts.ts';
+export type { AcceptPolicy, Request } from './parts.ts';
 export { fingerprintText, printableName, type Peer, type PeerIdentity, type PeersEvent } from './peers.ts';
 export type { DeliveryState, Outcome, Receipt } from './receipt.ts';

@@ -12,7 +12,7 @@ import type { Encoding } from '../messages/wire.ts';
 import type { ConversationOptions, ConversationState } from '../session/state.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { Clock } from './clock.ts';
-import type { OwnIdentity } from './identity.ts';
+import type { OwnIdentity, RelayTrust } from './identity.ts';
 import type { PeerIdentity } from './peers.ts';
 import type { Keeper } from './sessionActor.ts';
 
@@ -25,9 +25,6 @@ export interface Request {
 
 /** What to do with conversations that peers open: ask the application by `client.incoming`, accept, decline. */
 export type AcceptPolicy = 'ask' | 'all' | 'none' | ((request: Request) => 'ask' | boolean);
-
-/** Why a relay is trusted: pinned by the caller, remembered in the store, or taken as it came. */
-export type RelayTrust = 'pinned' | 'remembered' | 'first-use';
 
 /** Everything that a client is made of. */
 export interface ClientParts {
@@ -55,6 +52,8 @@ export interface ClientParts {
   readonly relayIdentity?: Uint8Array;
   readonly verifyCertificate?: VerifyCertificate;
   readonly verifyRelay?: VerifyRelay;
+  /** Between two looks at a peer's certificate. */
+  readonly recheckMs: number;
   readonly rsaPool?: AnswerHost['rsaPool'];
   readonly relayTrust: RelayTrust;
   /** Whether closing the client ends its conversations; otherwise they are kept and go on in the next one. */
@@ -67,7 +66,9 @@ export interface ClientParts {
 }
 
 /** The verifier of credentials that the parts make. */
-export function verifierOf(parts: ClientParts): VerifyCredential {
+export function verifierOf(
+  parts: Pick<ClientParts, 'provider' | 'verifyCertificate' | 'verifyRelay'>,
+): VerifyCredential {
   const { provider, verifyCertificate, verifyRelay } = parts;
   return createCredentialVerifier({
     provider,

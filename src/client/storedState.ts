@@ -68,18 +68,25 @@ export async function storedConversations(store: Store, suites: readonly Suite[]
     if (!name.startsWith(CONVERSATION)) continue;
     const stored = await store.read(name);
     if (stored === undefined) continue;
-    const [kind, peerName, state] = fieldsOf(stored.value, 3);
+    const [kind, peerName, state, until] = fieldsOf(stored.value, 4);
     if (typeof kind !== 'number' || typeof peerName !== 'string') throw malformed('conversation');
+    if (until !== null && typeof until !== 'number') throw malformed('conversation');
     const suiteOf = (suiteName: SuiteName): Suite | undefined => suites.find((suite) => suite.name === suiteName);
     const decoded = decodeState(bytes(state), suiteOf);
-    const identity = identityOf(decoded, KINDS[kind] ?? 'none', peerName);
+    const identity = identityOf(decoded, KINDS[kind] ?? 'none', peerName, until);
     found.push({ state: decoded, identity, keeper: new StoreKeeper(store, decoded, identity, stored.version) });
   }
   return found;
 }
 
-function identityOf(state: ConversationState, kind: PersonKind, name: string): PeerIdentity {
-  return { kind, name, verified: kind === 'certificate', fingerprint: fingerprintText(state.peer.fingerprint) };
+function identityOf(state: ConversationState, kind: PersonKind, name: string, until: number | null): PeerIdentity {
+  const identity = {
+    kind,
+    name,
+    verified: kind === 'certificate',
+    fingerprint: fingerprintText(state.peer.fingerprint),
+  };
+  return until === null ? identity : { ...identity, verifiedUntilMs: until };
 }
 
 /** Keeps one conversation in a store, by compare-and-swap. */
@@ -97,8 +104,8 @@ export class StoreKeeper implements Keeper {
   }
 
   async commit(state: ConversationState): Promise<void> {
-    const { kind, name } = this.#identity;
-    await this.#write(encodeCbor([KINDS.indexOf(kind), name, encodeState(state)]));
+    const { kind, name, verifiedUntilMs = null } = this.#identity;
+    await this.#write(encodeCbor([KINDS.indexOf(kind), name, encodeState(state), verifiedUntilMs]));
   }
 
   /** Deletes what is kept. */
