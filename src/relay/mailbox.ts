@@ -29,6 +29,7 @@ export interface Mailbox {
   read(owner: string, limit: number, nowMs: number): readonly MailboxEntry[];
   /** Deletes one; whether it was there. */
   ack(owner: string, key: string): boolean;
+  /** How full the owner's mailbox is. */
   quota(owner: string): MailboxQuota;
 }
 

@@ -54,7 +54,12 @@ export interface RelayOptions {
   readonly describeCredential?: (identity: VerifiedIdentity) => CredentialDescription;
   /** Names that the relay answers to, as clients ask for them. Default: any. */
   readonly serverNames?: readonly string[];
-  readonly rsaPool?: { readonly available?: number; take(): KemKeyPair | undefined };
+  /** RSA pairs made ahead. Without it a pair is made for each handshake; while `available` is 0, RSA is for those who offer nothing else. */
+  readonly rsaPool?: {
+    readonly available?: number;
+    /** A pair that nobody else gets; `undefined` when none is ready. */
+    take(): KemKeyPair | undefined;
+  };
   /** Default: in memory. */
   readonly directory?: Directory<Session>;
   /** Default: in memory, bounded by the limits. */

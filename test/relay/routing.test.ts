@@ -160,7 +160,7 @@ describe('the list', () => {
     const alice = world.watch('alice');
     const parts = alice.take();
     expect(parts.map((part) => part.type === 'list' && part.complete)).toEqual([true, false]);
-    expect(Object.keys(Object.assign({}, ...parts.map(listed)))).toHaveLength(300);
+    expect(new Set(parts.flatMap((part) => Object.keys(listed(part)))).size).toBe(300);
   });
 
   it('is held back from a client that does not read, and whole in the end', () => {

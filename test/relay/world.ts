@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { base64url, concat, fromBase64url } from '../../src/bytes.ts';
 import { nodeProvider, X25519_WITH_CHACHA20_POLY1305_SHA256 } from '../../src/crypto/node/index.ts';
-import type { CryptoProvider, RandomBytes } from '../../src/crypto/provider.ts';
+import type { CryptoProvider, RandomBytes, SignatureKeyPair } from '../../src/crypto/provider.ts';
 import type { Suite, SuiteName } from '../../src/crypto/suite.ts';
 import {
   clientId,
@@ -42,6 +42,17 @@ export function seeded(seed: string): RandomBytes {
     }
     return bytes;
   };
+}
+
+const keyPairs = new Map<string, SignatureKeyPair>();
+
+function keyPairOf(seed: string): SignatureKeyPair {
+  let keyPair = keyPairs.get(seed);
+  if (keyPair === undefined) {
+    keyPair = provider.generateSignatureKeyPair('Ed25519', seeded(`key of ${seed}`));
+    keyPairs.set(seed, keyPair);
+  }
+  return keyPair;
 }
 
 export function messageId(text: string): MessageId {
@@ -190,7 +201,7 @@ export class Client {
 
   constructor(world: World, connection: number, seed: string, options: ClientOptions) {
     const { kind = 'key', encoding = 'cbor', name = seed, label, suites = [QUICK], keyOf = seed } = options;
-    const keyPair = provider.generateSignatureKeyPair('Ed25519', seeded(`key of ${keyOf}`));
+    const keyPair = keyPairOf(keyOf);
     this.#world = world;
     this.connection = connection;
     this.encoding = encoding;

@@ -60,7 +60,8 @@ export class RelayHost {
     this.#next += 1;
     const attached: Attached = { transport, readOn: undefined, isDraining: false };
     this.#attached.set(connection, attached);
-    if (!this.relay.connected(connection)) {
+    // Connections that are being closed hold a descriptor still.
+    if (this.#attached.size > this.relay.limits.connections || !this.relay.connected(connection)) {
       this.#attached.delete(connection);
       transport.abort(new SimsError('transport/aborted', 'the relay takes no more connections'));
       return;

@@ -88,6 +88,7 @@ export interface RelayServer {
   readonly fingerprint: string;
   /** Listeners that are missing because the package ws is not installed. */
   readonly failures: readonly ListenFailure[];
+  /** Counts and gauges. */
   metrics(): RelayMetrics;
   /** Takes nobody any more, tells all clients `shutting-down`, sends what is queued (at most 5 s), and resolves. */
   close(): Promise<void>;
