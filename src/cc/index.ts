@@ -12,11 +12,7 @@ export {
   type VerdictReport,
   type VerifyOneInput,
 } from './batch.ts';
-export {
-  createRelayCertificate,
-  spkiFingerprint,
-  type RelayCertificateOptions,
-} from './create.ts';
+export { createRelayCertificate, spkiFingerprint, type RelayCertificateOptions } from './create.ts';
 export {
   createDelegation,
   decodeDelegation,
@@ -127,6 +123,14 @@ export {
   type TestPkiFile,
   type TestPkiOptions,
 } from './testPki.ts';
+export type {
+  TestCertificateContents,
+  TestCrlContents,
+  TestIssuer,
+  TestName,
+  TestRevocation,
+} from './testPkiCertificate.ts';
+export type { TestKey, TestKeyKind } from './testPkiKeys.ts';
 export {
   createTrustStore,
   readCertificates,

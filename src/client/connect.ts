@@ -45,7 +45,7 @@ export interface ConnectOptions {
   /** The relay's fingerprint, `sha256:` and 64 hexadecimal digits. Default: the remembered one, else trust at first use. */
   readonly pin?: string;
   /**
-   * Who to be, or what makes it when relay and device are known ({@link certificateIdentity}). Where nothing is known of the
+   * Who to be, or what makes it when relay and device are known (`certificateIdentity`). Where nothing is known of the
    * relay yet, a first connection learns who it is and shows nothing; a transport that is given needs a `pin` then. Default:
    * the store's kept key, or a key that lives as long as the client.
    */
