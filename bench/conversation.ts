@@ -95,7 +95,7 @@ export class ConversationPair {
 
   #deliver(from: End, to: End): void {
     for (let message = from.out.shift(); message !== undefined; message = from.out.shift()) {
-      const wire = encodeMessage({ ...message, dst: to.address }, 'cbor');
+      const wire = encodeMessage({ ...message, dst: to.address } as RecordMessage, 'cbor');
       this.lastWireLength = wire.length;
       const { message: received } = decodeMessage(wire);
       to.step({ type: 'receive', message: received as RecordMessage, nowMs: this.#nowMs });

@@ -9,12 +9,7 @@ import { npmFernet } from './peers/fernet.ts';
 import { signalSessions } from './peers/libsignal.ts';
 import { mlsSessions } from './peers/mls.ts';
 import { olmSessions } from './peers/olm.ts';
-
-/** Suites by their number in the table. */
-export const SUITES: readonly (readonly [number, Suite])[] = suites.allSuites.map((suite) => [suite.number, suite]);
-
-/** Suites whose operations are all synchronous. */
-export const QUICK_SUITES: readonly (readonly [number, Suite])[] = SUITES.filter(([number]) => number !== 6);
+import { QUICK_SUITES } from './suites.ts';
 
 const X25519_EACH_TURN = suites.X25519_WITH_CHACHA20_POLY1305_SHA256;
 const X_WING_EVERY_50 = suites.X25519MLKEM768_WITH_CHACHA20_POLY1305_SHA256;
