@@ -40,7 +40,7 @@ export interface CertificateIdentityOptions {
   readonly renewBeforeMs?: number;
   /** Called when a renewal is due: calling `renew` asks the card. Default: it is asked at once. */
   readonly onRenewalDue?: (renew: () => Promise<void>) => void;
-  /** Told of cards, renewals and their failures. */
+  /** Told of renewals, of their failures, and of the end. */
   readonly onEvent?: (event: CertificateIdentityEvent) => void;
 }
 
