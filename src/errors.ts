@@ -128,9 +128,9 @@ export const ERRORS = {
   'client/relay-changed': 'peer verify',
   /** The relay does not take this client. */
   'client/relay-refused': 'peer retry',
-  /** A message is longer than the limit. */
   /** Nobody vouches for the relay, and so no certificate of a person is shown to it. */
   'client/relay-untrusted': 'caller verify',
+  /** A message is longer than the limit. */
   'client/text-too-long': 'caller give-up',
   /** The relay cannot reach that peer, or may not. */
   'client/unknown-peer': 'peer retry',
