@@ -161,7 +161,11 @@ export class ConversationControl implements Conversation {
   readonly initiatedBy: 'own' | 'peer';
   readonly relayedName: string;
   readonly closed: Promise<ConversationEnd>;
-  /** Set by the client on an offered conversation. */
+  /** The handshake that may make an offered conversation open. */
+  offer: object | undefined;
+  /** Whether the application was told of it. */
+  isAnnounced = false;
+  /** What the application can answer to an offer; absent once it has consented. */
   answer: { readonly accept: () => Promise<void>; readonly reject: () => void } | undefined;
   readonly #host: ConversationHost;
   readonly #events = new Emitter<ConversationEvents>();
@@ -172,6 +176,7 @@ export class ConversationControl implements Conversation {
   #outstandingBytes = 0;
   #isPumping = false;
   #isPeerMissed = false;
+  #accepting: Promise<void> | undefined;
   #status: Conversation['status'];
   #confirmed = false;
   #consistency: Consistency = 'consistent';
@@ -228,7 +233,8 @@ export class ConversationControl implements Conversation {
 
   async accept(): Promise<this> {
     if (this.#status === 'closed') throw closedError();
-    if (this.#status !== 'open') await this.answer?.accept();
+    if (this.#status === 'open') return this;
+    await (this.#accepting ??= this.answer?.accept());
     return this;
   }
 

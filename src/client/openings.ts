@@ -149,7 +149,11 @@ export class Openings {
         this.#openings.delete(keyOf(peer.address, id));
         signal?.removeEventListener('abort', abort);
         if (error === undefined) resolve();
-        else reject(error);
+        else {
+          // So that the peer does not wait for the rest.
+          this.#host.send({ type: 'error', code: failureReason(error), msgId: id, dst: peer.address });
+          reject(error);
+        }
       };
       const output = (produced: InitiatorOutput): undefined => {
         switch (produced.type) {
@@ -286,8 +290,6 @@ class Answering {
   readonly #waiting: { resolve: () => void; reject: (error: SimsError) => void }[] = [];
   #peer: HandshakePeer;
   #conversation: ConversationControl | undefined;
-  /** Whether the application has not heard of the conversation yet. */
-  #isUnannounced = false;
 
   constructor(host: OpeningsHost, message: ClientConnect, peer: HandshakePeer, servable: () => readonly SuiteName[]) {
     this.#host = host;
@@ -298,8 +300,10 @@ class Answering {
   }
 
   settle(error: SimsError | undefined): void {
-    if (error !== undefined && this.#conversation?.status === 'offered') {
-      this.#conversation.end({ by: 'fault', reason: 'failed' });
+    const conversation = this.#conversation;
+    // A newer handshake of the same peer may have taken the offer over.
+    if (error !== undefined && conversation?.status === 'offered' && conversation.offer === this) {
+      conversation.end({ by: 'fault', reason: 'failed' });
     }
     for (const { resolve, reject } of this.#waiting.splice(0)) {
       if (error === undefined) resolve();
@@ -319,7 +323,7 @@ class Answering {
         const conversation = this.#conversation!;
         this.#host.prepare({ conversation, established: produced, role: 'responder', peer: this.#peer })();
         this.settle(undefined);
-        if (this.#isUnannounced) this.#host.announce(conversation);
+        this.#announce(conversation);
         return undefined;
       }
       default:
@@ -330,24 +334,28 @@ class Answering {
   #consent(run: HandshakeRun<ResponderInput>): ResponderInput | undefined {
     const { address } = this.#peer;
     const present = this.#conversation;
-    // A peer that has a live conversation was accepted before: it asks for new keys.
-    if (present !== undefined && present.status !== 'offered') return this.#accept();
-    if (present !== undefined) return { type: 'reject', code: 'busy' };
-    const relayedName = this.#host.relayedNameOf(address);
-    const decision = this.#decide({ peer: address, relayedName });
-    if (decision === false) return { type: 'reject', code: 'rejected' };
-    if (decision === 'ask' && this.#host.offeredCount() >= MAX_OFFERED) return { type: 'reject', code: 'busy' };
-    const conversation = this.#host.newConversation(address, relayedName, 'peer');
-    this.#conversation = conversation;
-    if (decision === true) {
-      this.#isUnannounced = true;
+    // A peer that has a live conversation, or a consent already, was accepted before: it asks for new keys, or again.
+    if (present !== undefined && (present.status !== 'offered' || present.answer === undefined)) {
+      present.offer = this;
       return this.#accept();
     }
+    const relayedName = this.#host.relayedNameOf(address);
+    const decision = present === undefined ? this.#decide({ peer: address, relayedName }) : 'ask';
+    if (decision === false) return { type: 'reject', code: 'rejected' };
+    if (present === undefined && decision === 'ask' && this.#host.offeredCount() >= MAX_OFFERED) {
+      return { type: 'reject', code: 'busy' };
+    }
+    const conversation = present ?? this.#host.newConversation(address, relayedName, 'peer');
+    this.#conversation = conversation;
+    conversation.offer = this;
+    if (decision === true) return this.#accept();
     let asked: Promise<void> | undefined;
     conversation.answer = {
       accept: () =>
         (asked ??= new Promise((resolve, reject) => {
           this.#waiting.push({ resolve, reject });
+          // What comes from this peer from now on has its consent.
+          conversation.answer = undefined;
           run.feed(this.#accept());
         })),
       reject: () => {
@@ -355,8 +363,14 @@ class Answering {
         run.feed({ type: 'reject', code: 'rejected' });
       },
     };
-    this.#host.announce(conversation);
+    this.#announce(conversation);
     return undefined;
+  }
+
+  #announce(conversation: ConversationControl): void {
+    if (conversation.isAnnounced || conversation.initiatedBy === 'own') return;
+    conversation.isAnnounced = true;
+    this.#host.announce(conversation);
   }
 
   #accept(): ResponderInput {

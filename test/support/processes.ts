@@ -46,7 +46,7 @@ export class LineProcess {
   /** Events before this index were looked at by {@link LineProcess.next}. */
   #seen = 0;
   #hasEnded = false;
-  #listener: ((event: Event) => void) | undefined;
+  readonly #listeners: ((event: Event) => void)[] = [];
 
   constructor([command, ...first]: readonly [string, ...string[]], parameters: readonly string[], options: SpawnOptions) {
     this.child = spawn(command, [...first, ...parameters], { stdio: ['pipe', 'pipe', 'pipe'], ...options });
@@ -69,9 +69,9 @@ export class LineProcess {
   }
 
   /** Hears every event, those included that came before. */
-  set onEvent(listener: (event: Event) => void) {
+  onEvent(listener: (event: Event) => void): void {
     for (const event of this.events) listener(event);
-    this.#listener = listener;
+    this.#listeners.push(listener);
   }
 
   /** Writes one line; resolves when the process may take more. */
@@ -134,7 +134,7 @@ export class LineProcess {
     for (const line of lines) {
       const event = JSON.parse(line) as Event;
       this.events.push(event);
-      this.#listener?.(event);
+      for (const listener of this.#listeners) listener(event);
       for (const waiter of this.#waiters) {
         if (!waiter.matches(event)) continue;
         this.#waiters.delete(waiter);
