@@ -48,6 +48,8 @@ export interface Evidence {
 const MAX_AHEAD = 1_000;
 const MAX_SKIPPED = 2_000;
 const MAX_EARLY = 64;
+/** Of an announcement's hash: enough to tell a second one. */
+const KEPT_HASH_LENGTH = 16;
 const MAX_EARLY_BYTES = 2_097_152;
 
 /** Direction of the peer's records. */
@@ -145,11 +147,13 @@ export function dropOldKeys(state: ConversationState, nowMs: number): Conversati
   const closed = state.receive.epochs.filter((epoch) => epoch.closesAtMs !== undefined && epoch.closesAtMs <= nowMs);
   if (closed.length === 0) return state;
   const gone = new Set(closed.map((epoch) => epoch.epoch));
+  const left = state.receive.epochs.filter((epoch) => !gone.has(epoch.epoch));
   return {
     ...state,
     receive: {
       ...state.receive,
-      epochs: state.receive.epochs.filter((epoch) => !gone.has(epoch.epoch)),
+      // Without the key of the epoch before, no second announcement can be told any more.
+      epochs: left.map((epoch) => ({ ...epoch, announcementHash: NOTHING })),
       skipped: state.receive.skipped.filter((skipped) => !gone.has(skipped.epoch)),
     },
   };
@@ -164,13 +168,13 @@ function findClone(state: ConversationState, fields: SaData, context: Conversati
   if (opened === undefined || previous === undefined) return undefined;
   const at = { conversationId: state.conversationId, direction: peerDirection(state), epoch: fields.epoch };
   const announcement = quietly(() => readAnnouncement(context.suite, at, previous.announcementKey, fields.announcement));
-  if (announcement === undefined || equal(announcement.hash, opened.announcementHash)) return undefined;
+  if (announcement === undefined || equal(announcement.hash.subarray(0, KEPT_HASH_LENGTH), opened.announcementHash)) return undefined;
   return {
     consistency: 'clone',
     direction: 'peer',
     m: state.receive.history.m,
     expected: opened.announcementHash,
-    got: announcement.hash,
+    got: announcement.hash.slice(0, KEPT_HASH_LENGTH),
   };
 }
 
@@ -192,7 +196,7 @@ function epochOf(
     ...keys,
     length: undefined,
     closesAtMs: undefined,
-    announcementHash: announcement.hash,
+    announcementHash: announcement.hash.slice(0, KEPT_HASH_LENGTH),
   };
   const ratchetKeys = state.send.ratchetKeys.filter((key) => key.number >= announcement.keyNumber);
   const usedNewest = ratchetKeys.length === 1 && ratchetKeys[0]?.number === announcement.keyNumber;
@@ -277,7 +281,8 @@ function commitEpoch(
   if (announced === undefined || epoch === undefined || announced.epoch !== epoch.epoch) return receive;
   const newest = receive.epochs.at(-1)!;
   // The announcement key stays, to tell a clone's announcement.
-  const closing = withoutSpentKey({ ...newest, closesAtMs: nowMs + context.options.keepKeysMs });
+  const closesAtMs = nowMs + context.options.keepKeysMs;
+  const closing = withoutSpentKey({ ...newest, closesAtMs, announcementHash: NOTHING });
   const skipped = receive.skipped.filter((skip) => skip.epoch >= newest.epoch);
   return { ...receive, skipped, announced: undefined, epochs: [closing, announced] };
 }

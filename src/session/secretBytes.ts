@@ -3,7 +3,8 @@
  *
  * @packageDocumentation
  */
-import type { KemKeyPair } from '../crypto/provider.ts';
+import { wipe } from '../bytes.ts';
+import type { Kem, KemKeyPair } from '../crypto/provider.ts';
 
 const INSPECT = Symbol.for('nodejs.util.inspect.custom');
 
@@ -30,14 +31,20 @@ class SecretBytes extends Uint8Array {
   }
 }
 
-/** A key pair that prints no private key. Both arrays are those of the pair that it is made of. */
+/** A key pair that prints no private key. */
 class SecretKeyPair implements KemKeyPair {
-  readonly encapsulationKey: Uint8Array;
   readonly decapsulationKey: Uint8Array;
+  readonly #compute: () => Uint8Array;
+  #encapsulationKey: Uint8Array | undefined;
 
-  constructor(pair: KemKeyPair) {
-    this.encapsulationKey = pair.encapsulationKey;
-    this.decapsulationKey = pair.decapsulationKey;
+  constructor(decapsulationKey: Uint8Array, compute: () => Uint8Array) {
+    this.decapsulationKey = decapsulationKey;
+    this.#compute = compute;
+  }
+
+  get encapsulationKey(): Uint8Array {
+    this.#encapsulationKey ??= this.#compute();
+    return this.#encapsulationKey;
   }
 
   toJSON(): string {
@@ -54,9 +61,21 @@ export function secretBytes(bytes: Uint8Array, start = 0, end: number = bytes.le
   return new SecretBytes(bytes.buffer as ArrayBuffer, bytes.byteOffset + start, end - start);
 }
 
-/** The same pair as one that does not print its private key. */
+/** The same pair, with the same arrays, as one that does not print its private key. */
 export function secretKeyPair(pair: KemKeyPair): KemKeyPair {
-  return new SecretKeyPair(pair);
+  return new SecretKeyPair(pair.decapsulationKey, () => pair.encapsulationKey);
+}
+
+/**
+ * The pair of a stored private key. The public key is computed when it is first asked for: a KEM's private key is the
+ * randomness that its pair is generated from.
+ */
+export function storedKeyPair(kem: Kem, decapsulationKey: Uint8Array): KemKeyPair {
+  return new SecretKeyPair(decapsulationKey, () => {
+    const pair = kem.generateKeyPair(() => Uint8Array.from(decapsulationKey));
+    wipe(pair.decapsulationKey);
+    return pair.encapsulationKey;
+  });
 }
 
 function shown(bytes: Uint8Array): string {

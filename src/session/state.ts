@@ -104,7 +104,7 @@ export interface ReceiveEpoch extends Epoch {
   readonly length: number | undefined;
   /** When its keys go, once a newer epoch is open. */
   readonly closesAtMs: number | undefined;
-  /** Hash of the announcement that opened it; empty in epoch 0. */
+  /** First 16 bytes of the hash of the announcement that opened it, as long as the epoch before is open; else empty. */
   readonly announcementHash: Uint8Array;
 }
 

@@ -3,14 +3,24 @@
  *
  * @packageDocumentation
  */
+import { concat, equal } from '../bytes.ts';
+import type { KemKeyPair } from '../crypto/provider.ts';
 import type { Suite, SuiteName } from '../crypto/suite.ts';
+import { SUITE_TABLE } from '../crypto/suiteTable.ts';
 import { SimsError } from '../errors.ts';
 import { encodeCbor, decodeCbor } from '../codec/cbor.ts';
 import { DEFAULT_LIMITS, type Limits } from '../codec/limits.ts';
 import type { Value } from '../codec/value.ts';
-import { addressBytes, addressFromBytes, messageIdBytes, messageIdFromBytes } from '../messages/address.ts';
+import {
+  addressBytes,
+  addressFromBytes,
+  CLIENT_ID_BYTES,
+  DEVICE_BYTES,
+  messageIdBytes,
+  messageIdFromBytes,
+} from '../messages/address.ts';
 import type { Range } from './body.ts';
-import { secretBytes, secretKeyPair } from './secretBytes.ts';
+import { secretBytes, storedKeyPair } from './secretBytes.ts';
 import { conversationBinding, type Participant } from './binding.ts';
 import type { Gap } from './history.ts';
 import type { Epoch } from './ratchet.ts';
@@ -33,6 +43,7 @@ const CONSISTENCIES: readonly Consistency[] = ['consistent', 'gap', 'fork', 'clo
 const KINDS: readonly InboxEntry['kind'][] = ['text', 'data', 'close'];
 const TYPES: readonly EarlyRecord['type'][] = ['client-com', 'client-disconnect', 'ack'];
 const CLOSE_REASONS: readonly CloseReason[] = ['closed', 'replaced', 'client-ended', 'error'];
+const SUITE_NAMES = Object.keys(SUITE_TABLE) as SuiteName[];
 const STATE_LIMITS: Limits = { ...DEFAULT_LIMITS, maxBytes: 2 ** 30, maxItems: 2 ** 20 };
 
 /** The state as bytes. They hold keys. */
@@ -40,11 +51,11 @@ export function encodeState(state: ConversationState): Uint8Array {
   return encodeCbor([
     STATE_VERSION,
     STATES.indexOf(state.at),
-    state.suite,
+    SUITE_TABLE[state.suite].number,
     state.conversationId,
     state.role === 'initiator' ? 0 : 1,
-    encodeParticipant(state.own),
-    encodeParticipant(state.peer),
+    encodeParticipant(state.own, undefined),
+    encodeParticipant(state.peer, state.own.label),
     state.relayIdentity,
     CONSISTENCIES.indexOf(state.consistency),
     encodeSend(state.send),
@@ -77,13 +88,14 @@ export function decodeState(bytes: Uint8Array, suiteOf: (name: SuiteName) => Sui
 
 function readState(fields: Fields, suiteOf: (name: SuiteName) => Suite | undefined): ConversationState {
   const at = fields.oneOf(STATES);
-  const name = fields.text();
-  const suite = suiteOf(name as SuiteName);
-  if (suite === undefined || suite.name !== name) throw new TypeError(`${name} is not at hand`);
+  const number = fields.number();
+  const name = SUITE_NAMES.find((candidate) => SUITE_TABLE[candidate].number === number);
+  const suite = name && suiteOf(name);
+  if (suite === undefined || suite.name !== name) throw new TypeError(`suite ${number} is not at hand`);
   const conversationId = fields.bytes();
   const role = fields.upTo(1) === 0 ? 'initiator' : 'responder';
-  const own = fields.array(readParticipant);
-  const peer = fields.array(readParticipant);
+  const own = fields.array((participant) => readParticipant(participant, undefined));
+  const peer = fields.array((participant) => readParticipant(participant, own.label));
   const [sending, receiving] = role === 'initiator' ? ([0, 1] as const) : ([1, 0] as const);
   const state: ConversationState = {
     version: STATE_VERSION,
@@ -97,7 +109,7 @@ function readState(fields: Fields, suiteOf: (name: SuiteName) => Suite | undefin
     ownBinding: conversationBinding(suite, conversationId, sending, own, peer),
     peerBinding: conversationBinding(suite, conversationId, receiving, peer, own),
     consistency: fields.oneOf(CONSISTENCIES),
-    send: fields.array(readSend),
+    send: fields.array((send) => readSend(send, suite)),
     receive: fields.array(readReceive),
     outbox: fields.list(readOutboxEntry),
     inbox: fields.list(readInboxEntry),
@@ -109,12 +121,21 @@ function readState(fields: Fields, suiteOf: (name: SuiteName) => Suite | undefin
   return state;
 }
 
-function encodeParticipant(participant: Participant): Value {
-  return [addressBytes(participant.address), participant.fingerprint, participant.label];
+/** `ownLabel` is not repeated: both are often of one level. */
+function encodeParticipant(participant: Participant, ownLabel: string | undefined): Value {
+  const { fingerprint, label } = participant;
+  const address = addressBytes(participant.address);
+  const id = address.subarray(0, CLIENT_ID_BYTES);
+  const isOfFingerprint = equal(id, fingerprint.subarray(0, CLIENT_ID_BYTES));
+  return [isOfFingerprint ? address.subarray(CLIENT_ID_BYTES) : address, fingerprint, label === ownLabel ? [] : [label]];
 }
 
-function readParticipant(fields: Fields): Participant {
-  return { address: addressFromBytes(fields.bytes()), fingerprint: fields.bytes(), label: fields.text() };
+function readParticipant(fields: Fields, ownLabel: string | undefined): Participant {
+  const ending = fields.bytes();
+  const fingerprint = fields.bytes();
+  const bytes = ending.length === DEVICE_BYTES ? concat(fingerprint.subarray(0, CLIENT_ID_BYTES), ending) : ending;
+  const label = fields.array((labels) => labels.textOr(ownLabel));
+  return { address: addressFromBytes(bytes), fingerprint, label };
 }
 
 function encodeEpoch(epoch: Epoch): Value[] {
@@ -138,23 +159,25 @@ function encodeSend(send: SendState): Value {
     send.epochStartedAtMs,
     send.announcement,
     flags(send.acknowledged, send.messageCarried, send.peerSpoke, send.rekeyAsked),
-    send.ratchetKeys.map(({ number, pair }) => [number, pair.encapsulationKey, pair.decapsulationKey]),
+    send.ratchetKeys.map(({ number, pair }) => [number, pair.decapsulationKey]),
     send.m,
     send.hash,
     encodeRanges(send.lost),
     optional(send.lostToldAt),
     send.seenM,
-    send.seenHash,
-    send.lastAck === undefined ? [] : [[send.lastAck.saData, send.lastAck.sealed]],
+    send.seenM === send.m ? NOTHING : send.seenHash,
   ];
 }
 
-function readSend(fields: Fields): SendState {
+function readSend(fields: Fields, suite: Suite): SendState {
   const current = fields.array(readEpoch);
   const bytesSealed = fields.number();
   const epochStartedAtMs = fields.number();
   const announcement = fields.bytes();
   const bits = fields.number();
+  const ratchetKeys = fields.list((key) => ({ number: key.number(), pair: readKeyPair(key, suite) }));
+  const m = fields.number();
+  const hash = fields.bytes();
   return {
     current,
     bytesSealed,
@@ -164,18 +187,23 @@ function readSend(fields: Fields): SendState {
     messageCarried: (bits & 2) !== 0,
     peerSpoke: (bits & 4) !== 0,
     rekeyAsked: (bits & 8) !== 0,
-    ratchetKeys: fields.list((key) => ({
-      number: key.number(),
-      pair: secretKeyPair({ encapsulationKey: key.bytes(), decapsulationKey: key.bytes() }),
-    })),
-    m: fields.number(),
-    hash: fields.bytes(),
+    ratchetKeys,
+    m,
+    hash,
     lost: fields.list(readRange),
     lostToldAt: fields.optional(),
     seenM: fields.number(),
-    seenHash: fields.bytes(),
-    lastAck: fields.list((ack) => ({ saData: ack.bytes(), sealed: ack.bytes() }))[0],
+    seenHash: fields.bytesOr(hash),
+    // Another one is sealed when it is needed: not worth its bytes.
+    lastAck: undefined,
   };
+}
+
+function readKeyPair(fields: Fields, suite: Suite): KemKeyPair {
+  const kem = suite.ratchetKem;
+  const key = fields.bytes();
+  if (kem === undefined || key.length !== kem.decapsulationKeyLength) throw new TypeError('a key of another KEM');
+  return storedKeyPair(kem, key);
 }
 
 function encodeReceiveEpoch(epoch: ReceiveEpoch): Value {
@@ -363,6 +391,12 @@ class Fields {
     return secretBytes(this.bytes());
   }
 
+  /** The bytes, or `other` where there are none. */
+  bytesOr(other: Uint8Array): Uint8Array {
+    const value = this.bytes();
+    return value.length === 0 ? other : value;
+  }
+
   end(): void {
     if (this.#next < this.#items.length) throw new TypeError(`${this.#items.length - this.#next} items too many`);
   }
@@ -374,7 +408,9 @@ class Fields {
     return Uint8Array.from(value);
   }
 
-  text(): string {
+  /** The text, or `other` where nothing is left. */
+  textOr(other: string | undefined): string {
+    if (other !== undefined && this.#items.length === this.#next) return other;
     const value = this.#take();
     if (typeof value !== 'string') throw new TypeError('not a text');
     return value;
