@@ -16,6 +16,7 @@ export {
   type FailureReason,
   type RecordMessage,
 } from './conversation.ts';
+export { explainRecord, type RecordExplanation, type RecordProblem } from './explain.ts';
 export { HopChannel, type HopStart } from './hop.ts';
 export type { Gap, History } from './history.ts';
 export { bucketLength, type Padding } from './padding.ts';

@@ -45,7 +45,8 @@ export interface Evidence {
   readonly got: Uint8Array;
 }
 
-const MAX_AHEAD = 1_000;
+/** Keys that are derived ahead at most. */
+export const MAX_AHEAD = 1_000;
 const MAX_SKIPPED = 2_000;
 const MAX_EARLY = 64;
 /** Of an announcement's hash: enough to tell a second one. */
@@ -160,7 +161,7 @@ export function dropOldKeys(state: ConversationState, nowMs: number): Conversati
 }
 
 /** Two authentic announcements of one epoch: a second writer has the peer's keys. */
-function findClone(state: ConversationState, fields: SaData, context: ConversationContext): Evidence | undefined {
+export function findClone(state: ConversationState, fields: SaData, context: ConversationContext): Evidence | undefined {
   if (fields.announcement.length === 0) return undefined;
   const { epochs, announced } = state.receive;
   const opened = announced?.epoch === fields.epoch ? announced : epochs.find((epoch) => epoch.epoch === fields.epoch);
