@@ -12,7 +12,7 @@ import { associatedData, NO_ID, type RecordType } from './binding.ts';
 import { nextHash, seenOf } from './history.ts';
 import { stepChain, type Direction } from './ratchet.ts';
 import { beginEpoch } from './rekey.ts';
-import { encodeSaData, NUMBER_LIMIT } from './saData.ts';
+import { decodeSaData, encodeSaData, NUMBER_LIMIT } from './saData.ts';
 import { secretBytes, secretKeyPair } from './secretBytes.ts';
 import type { ConversationContext, ConversationOptions, ConversationState, OutboxEntry, SendState } from './state.ts';
 
@@ -82,14 +82,23 @@ export function sealAcknowledgement(
 ): SealedRecord {
   const { lastAck } = before.send;
   // Whoever repeats old records gets no new keys used up: the peer looks only so far ahead.
-  if (lastAck !== undefined) return { state: { ...before, acknowledgeAtMs: undefined }, ...lastAck };
+  if (lastAck !== undefined && opensByItself(before.send, lastAck.saData, context)) {
+    return { state: { ...before, acknowledgeAtMs: undefined }, ...lastAck };
+  }
   const rekeyed = rekeyIfDue(before, 'ack', nowMs, context);
-  const carries = !rekeyed.send.acknowledged && carriesByNumber(rekeyed.send);
+  // A peer that repeats may lack the announcement, and with it every ACK since.
+  const carries = !rekeyed.send.acknowledged && (lastAck !== undefined || carriesByNumber(rekeyed.send));
   const record = sealRecord(rekeyed, 'ack', undefined, { m: undefined, carries, content: NOTHING }, nowMs, context);
   if (rekeyed !== before) wipe(rekeyed.send.current.chainKey);
-  if (carries) return record;
+  if (carries && lastAck === undefined) return record;
   const { state, saData, sealed } = record;
   return { state: { ...state, send: { ...state.send, lastAck: { saData, sealed } } }, saData, sealed };
+}
+
+/** Whether the peer can open that record of the present epoch without another that announces it. */
+function opensByItself(send: SendState, saData: Uint8Array, context: ConversationContext): boolean {
+  if (send.acknowledged || send.announcement.length === 0) return true;
+  return decodeSaData(saData, context.suite.cipher.nonceLength).announcement.length > 0;
 }
 
 /** The time of the next repeat, expiry or give-up; `undefined` when nothing is outstanding. */
