@@ -1,6 +1,7 @@
 /** Two processes and a relay, over real sockets: every message arrives, in order, once, whatever the suite. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SUITE_TABLE } from '../../src/crypto/index.ts';
+import { chaosProxy, type ChaosProxy } from '../support/chaosProxy.ts';
 import {
   endAll,
   openBetween,
@@ -24,6 +25,24 @@ beforeAll(async () => {
 afterAll(endAll);
 
 describe.each(['tcp', 'ws'] as const)('two chats over %s', (scheme) => {
+  it.each(SUITES)("exchange 1,000 messages both ways with %s, one's connection cut three times", async (suite) => {
+    const url = new URL(relay[scheme]);
+    const proxy = await chaosProxy(Number(url.port));
+    url.port = String(proxy.port);
+    const parameters = ['--pin', relay.fingerprint, '--suite', suite, '--peer-suite', suite];
+    const [ana, rui] = await Promise.all([
+      startChatProcess(url.href, 'Ana', parameters),
+      startChatProcess(relay[scheme], 'Rui', parameters),
+    ]);
+    await openBetween(ana, rui);
+    const cuts = cutWhileSending(proxy, ana);
+    await exchange(ana, rui);
+    expect(cuts.count).toBe(3);
+    await Promise.all([ana, rui].map(({ process }) => process.send({ do: 'quit' })));
+    expect(await Promise.all([ana.process.ended, rui.process.ended])).toEqual([0, 0]);
+    await proxy.close();
+  });
+
   it.each(SUITES)('exchange 1,000 messages both ways with %s', async (suite) => {
     const parameters = ['--pin', relay.fingerprint, '--suite', suite, '--peer-suite', suite];
     const [ana, rui] = await Promise.all([
@@ -35,13 +54,7 @@ describe.each(['tcp', 'ws'] as const)('two chats over %s', (scheme) => {
     expect(there).toMatchObject({ suite });
     expect(here['safetyNumber']).toMatch(/^(\d{5} ){11}\d{5}$/u);
 
-    const texts = { ana: textsOf('ana'), rui: textsOf('rui') };
-    await Promise.all([sendAll(ana, rui.id, texts.ana), sendAll(rui, ana.id, texts.rui)]);
-    await Promise.all([allDelivered(ana), allDelivered(rui)]);
-    expectAllDelivered(ana, texts.ana);
-    expectAllDelivered(rui, texts.rui);
-    expectReceived(rui, ana, texts.ana);
-    expectReceived(ana, rui, texts.rui);
+    await exchange(ana, rui);
 
     await ana.process.send({ do: 'quit' });
     expect(await ana.process.ended).toBe(0);
@@ -51,6 +64,31 @@ describe.each(['tcp', 'ws'] as const)('two chats over %s', (scheme) => {
     expect(rui.process.events.filter(({ event }) => event === 'error')).toEqual([]);
   });
 });
+
+/** Sends a thousand messages each way at once; all must arrive, in order, once. */
+async function exchange(ana: ChatProcess, rui: ChatProcess): Promise<void> {
+  const texts = { ana: textsOf('ana'), rui: textsOf('rui') };
+  await Promise.all([sendAll(ana, rui.id, texts.ana), sendAll(rui, ana.id, texts.rui)]);
+  await Promise.all([allDelivered(ana), allDelivered(rui)]);
+  expectAllDelivered(ana, texts.ana);
+  expectAllDelivered(rui, texts.rui);
+  expectReceived(rui, ana, texts.ana);
+  expectReceived(ana, rui, texts.rui);
+}
+
+/** Cuts its connection whenever so many messages more have come to it. */
+function cutWhileSending(proxy: ChaosProxy, chat: ChatProcess): { readonly count: number } {
+  const cuts = { count: 0 };
+  let received = 0;
+  chat.process.onEvent(({ event }) => {
+    if (event !== 'message') return;
+    received += 1;
+    if (![150, 400, 700].includes(received)) return;
+    cuts.count += 1;
+    proxy.cut();
+  });
+  return cuts;
+}
 
 /** A thousand texts, none the same; empty ones, others' scripts and long ones among them. */
 function textsOf(who: string): readonly string[] {
@@ -71,11 +109,11 @@ async function allDelivered(from: ChatProcess): Promise<void> {
   let left = COUNT;
   await new Promise<void>((resolve, reject) => {
     void from.process.ended.then(() => reject(new Error(`${from.name} ended: ${from.process.log}`)));
-    from.process.onEvent = ({ event, state }) => {
+    from.process.onEvent(({ event, state }) => {
       if (event !== 'state' || (state !== 'delivered' && state !== 'failed')) return;
       left -= 1;
       if (left === 0) resolve();
-    };
+    });
   });
 }
 
