@@ -1,5 +1,5 @@
 /**
- * Where state is kept. What is stored is opaque here: the client seals it under its own key.
+ * Where state is kept. What is stored is opaque here, and holds private keys: encrypt it (`sealedStore` of the client does).
  *
  * @packageDocumentation
  */

@@ -4,3 +4,4 @@
  * @packageDocumentation
  */
 export { dial } from './dial.ts';
+export { fileStore } from './fileStore.ts';
