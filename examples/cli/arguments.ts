@@ -1,9 +1,11 @@
 /** What `sims` understands on its command line. */
-import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { parseFingerprint } from '../../src/client/index.ts';
 import { SUITE_TABLE } from '../../src/crypto/index.ts';
 import { SimsError, type SuiteName } from '../../src/index.node.ts';
 import type { ListenAddress } from '../../src/relay/node/index.ts';
+import { optionalPeople, PEOPLE_OPTIONS, type PeopleOptions } from './people.ts';
+import { SIGNING_OPTIONS, signingOptions, type SigningOptions } from './signing.ts';
+import { parsed, printable, UsageError } from './usage.ts';
 
 /** `sims relay …` */
 export interface RelayCommand {
@@ -11,6 +13,8 @@ export interface RelayCommand {
   readonly listen: readonly ListenAddress[];
   readonly suites: readonly SuiteName[] | undefined;
   readonly stateDirectory: string | undefined;
+  /** How certificates of people are verified; without it they are refused. */
+  readonly people: PeopleOptions | undefined;
   readonly json: boolean;
 }
 
@@ -23,15 +27,21 @@ export interface ChatCommand {
   readonly suites: readonly SuiteName[] | undefined;
   readonly peerSuites: readonly SuiteName[] | undefined;
   readonly stateDirectory: string | undefined;
+  /** Card or file to be somebody with. */
+  readonly signing: SigningOptions | undefined;
+  readonly people: PeopleOptions | undefined;
   readonly json: boolean;
 }
 
-export type Command = RelayCommand | ChatCommand | { readonly command: 'help' | 'version' };
-
-/** The command line cannot be understood: exit 2. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
+/** `sims cert …`, `sims card …`: their own files read the rest. */
+export interface OtherCommand {
+  readonly command: 'cert' | 'card';
+  readonly parameters: readonly string[];
 }
+
+export type Command = RelayCommand | ChatCommand | OtherCommand | { readonly command: 'help' | 'version' };
+
+export { UsageError };
 
 /** Where a relay listens when it is not told. */
 const DEFAULT_LISTEN: readonly string[] = ['tcp://127.0.0.1:4600', 'ws://127.0.0.1:4601'];
@@ -39,9 +49,14 @@ const DEFAULT_LISTEN: readonly string[] = ['tcp://127.0.0.1:4600', 'ws://127.0.0
 export const USAGE: string = `sims: end-to-end encrypted messages in a terminal
 
   sims relay [--listen tcp://HOST:PORT]… [--listen ws://HOST:PORT]… [--suite SUITE]… [--state DIR] [--json]
+             [--anchors DIR]… [--intermediates DIR]… [--crls DIR]… [--profile PROFILE] [--revocation MODE]
+             [--fetch-host HOST]…
       Runs a relay. Port 0 takes a free port. Without --listen: ${DEFAULT_LISTEN.join(' and ')}.
       --state keeps the relay's certificate in DIR, so that clients know it again; without it each start makes a new one.
       --json prints one line when it listens: {"event":"listening","urls":[…],"fingerprint":"sha256:…"}.
+      --anchors     takes people with certificates under these (PEM or DER, files or folders); without it they are refused
+      --crls        revocation lists, read again every minute; --fetch-host: a host to fetch lists and OCSP answers from
+      --profile     citizen-card (default) or generic-eid; --revocation: require (default), soft, none
 
   sims chat URL --name NAME [--pin FINGERPRINT] [--suite SUITE]… [--peer-suite SUITE]… [--state DIR] [--json]
       Joins the relay at URL: tcp://HOST:PORT, ws://… or wss://….
@@ -51,6 +66,24 @@ export const USAGE: string = `sims: end-to-end encrypted messages in a terminal
       --json        JSON lines in and out, also when it is not a terminal; conversations that others open are accepted
                     in: {"do":"list"}  {"do":"open","peer":P}  {"do":"send","peer":P,"text":T,"ref":R}
                         {"do":"close","peer":P}  {"do":"quit"}
+
+      --card        be the holder of a card (--module PATH, --token LABEL); --p12 FILE: of a PKCS #12 file. --name is then
+                    optional. The PIN or password is asked for, or in SIMS_PIN or SIMS_P12_PASSWORD. Needs --pin once.
+      --anchors, --intermediates, --crls, --profile, --revocation, --fetch-host   to verify peers, as for the relay
+
+  sims cert verify FILE --anchors DIR… [--intermediates DIR]… [--crls DIR]… [--ocsp FILE]… [--at TIME] [--name HOST]…
+                   [--profile any|citizen-card|generic-eid|relay] [--revocation require|soft|none] [--fetch-host HOST]…
+                   [--policy OID]… [--require-policy] [--inhibit-policy-mapping] [--inhibit-any-policy]
+      Prints a verdict as JSON. Exit 0 valid, 1 not.
+  sims cert verify --batch FILE [--certs DIR] [--crls DIR] [--at TIME]
+      A line of JSON for every case of a file in the form of PKITS or x509-limbo.
+  sims cert create relay --name HOST… --out DIR
+      A relay's key and self-signed certificate, for relay --state DIR.
+  sims cert create test-pki --out DIR [--password PASSWORD]
+      A PKI in the shape of the citizen card's with two people, for demonstrations.
+
+  sims card list|info [--module PATH] [--token LABEL] [--json]
+      The cards that are there; info shows certificates and their holder's name. No PIN is needed.
 
   sims --help, sims --version
 
@@ -62,13 +95,14 @@ Exit: 0 all went well, 1 failure, 2 the command line was not understood.
 /** @throws UsageError */
 export function parseCommand(parameters: readonly string[]): Command {
   const [command, ...rest] = parameters;
-  if (command === undefined) throw new UsageError('which command: relay or chat?');
+  if (command === undefined) throw new UsageError('which command: relay, chat, cert or card?');
   if (parameters.some((parameter) => parameter === '--help' || parameter === '-h')) return { command: 'help' };
   if (command === '--version' || command === '-v') return { command: 'version' };
   if (command === 'help' || command === 'version') return { command };
   if (command === 'relay') return relayCommand(rest);
   if (command === 'chat') return chatCommand(rest);
-  throw new UsageError(`there is no command ${printable(command)}: relay or chat`);
+  if (command === 'cert' || command === 'card') return { command, parameters: rest };
+  throw new UsageError(`there is no command ${printable(command)}: relay, chat, cert or card`);
 }
 
 const TEXTS = { type: 'string', multiple: true } as const;
@@ -76,7 +110,7 @@ const TEXT = { type: 'string' } as const;
 const FLAG = { type: 'boolean' } as const;
 
 function relayCommand(args: readonly string[]): RelayCommand {
-  const options = { listen: TEXTS, suite: TEXTS, state: TEXT, json: FLAG };
+  const options = { listen: TEXTS, suite: TEXTS, state: TEXT, json: FLAG, ...PEOPLE_OPTIONS };
   const { values, positionals } = parsed({ args, options });
   if (positionals.length > 0) throw new UsageError(`relay takes no ${printable(positionals[0]!)}`);
   const listen = (values.listen ?? DEFAULT_LISTEN).map(listenAddress);
@@ -85,42 +119,38 @@ function relayCommand(args: readonly string[]): RelayCommand {
     listen,
     suites: suitesOf('--suite', values.suite),
     stateDirectory: directoryOf(values.state),
+    people: optionalPeople(values),
     json: values.json ?? false,
   };
 }
 
 function chatCommand(args: readonly string[]): ChatCommand {
-  const options = { name: TEXT, pin: TEXT, suite: TEXTS, 'peer-suite': TEXTS, state: TEXT, json: FLAG };
+  const options = {
+    ...{ name: TEXT, pin: TEXT, suite: TEXTS, 'peer-suite': TEXTS, state: TEXT, json: FLAG },
+    ...SIGNING_OPTIONS,
+    ...PEOPLE_OPTIONS,
+  };
   const { values, positionals } = parsed({ args, options });
   const [url, ...more] = positionals;
   if (url === undefined) throw new UsageError('chat needs the URL of a relay');
   if (more.length > 0) throw new UsageError(`chat takes one URL, and then no ${printable(more[0]!)}`);
   checkRelayUrl(url);
-  if (values.name === undefined) throw new UsageError('chat needs --name');
-  const bytes = Buffer.byteLength(values.name);
-  if (bytes === 0 || bytes > 128) throw new UsageError(`--name is 1 to 128 bytes, not ${bytes}`);
+  const signing = signingOptions(values);
+  if (values.name === undefined && signing === undefined) throw new UsageError('chat needs --name');
+  const bytes = Buffer.byteLength(values.name ?? '');
+  if ((bytes === 0 && values.name !== undefined) || bytes > 128) throw new UsageError(`--name is 1 to 128 bytes, not ${bytes}`);
   return {
     command: 'chat',
     url,
-    name: values.name,
+    name: values.name ?? '',
     pin: checkedPin(values.pin),
     suites: suitesOf('--suite', values.suite),
     peerSuites: suitesOf('--peer-suite', values['peer-suite']),
     stateDirectory: directoryOf(values.state),
+    signing,
+    people: optionalPeople(values),
     json: values.json ?? false,
   };
-}
-
-function parsed<Options extends NonNullable<ParseArgsConfig['options']>>(config: {
-  readonly args: readonly string[];
-  readonly options: Options;
-}): ReturnType<typeof parseArgs<{ options: Options; allowPositionals: true }>> {
-  try {
-    return parseArgs({ args: [...config.args], options: config.options, allowPositionals: true });
-  } catch (error) {
-    if (error instanceof TypeError) throw new UsageError(error.message, { cause: error });
-    throw error;
-  }
 }
 
 function suitesOf(option: string, names: readonly string[] | undefined): readonly SuiteName[] | undefined {
@@ -163,9 +193,4 @@ function checkedPin(pin: string | undefined): string | undefined {
 function directoryOf(state: string | undefined): string | undefined {
   if (state === '') throw new UsageError('--state needs a directory');
   return state;
-}
-
-/** What somebody typed, short and without control characters. */
-function printable(text: string): string {
-  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
 }

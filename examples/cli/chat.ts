@@ -1,8 +1,12 @@
 /** `sims chat`: joins a relay, as a person in a terminal or as a program over pipes. */
 import { connect, type Client, type ConnectOptions } from '../../src/index.node.ts';
+import { createPersonVerifier } from '../../src/cc/index.ts';
+import { certificateIdentity, type MakeIdentity } from '../../src/client/index.ts';
 import type { ChatCommand } from './arguments.ts';
 import { errorEvent, jsonChat } from './jsonChat.ts';
 import { LineWriter } from './jsonLines.ts';
+import { personVerifierOptions } from './people.ts';
+import { openSigner, type SigningOptions } from './signing.ts';
 import { stateStore } from './stateStore.ts';
 import { stoppedBySignals } from './stop.ts';
 import { terminalChat } from './terminalChat.ts';
@@ -27,7 +31,7 @@ export async function runChat(command: ChatCommand): Promise<number> {
 }
 
 async function connectOptions(command: ChatCommand, signal: AbortSignal): Promise<ConnectOptions> {
-  const { name, pin, suites, peerSuites, stateDirectory } = command;
+  const { name, pin, suites, peerSuites, stateDirectory, signing, people } = command;
   return {
     name,
     accept: 'all',
@@ -36,7 +40,23 @@ async function connectOptions(command: ChatCommand, signal: AbortSignal): Promis
     ...(suites === undefined ? {} : { suites }),
     ...(peerSuites === undefined ? {} : { peerSuites }),
     ...(stateDirectory === undefined ? {} : { store: await stateStore(stateDirectory) }),
+    ...(signing === undefined ? {} : { identity: await personIdentity(signing, signal) }),
+    ...(people === undefined
+      ? {}
+      : { verifyCertificate: createPersonVerifier(await personVerifierOptions(people, log)) }),
   };
+}
+
+/** The holder of a card or file: asked once now, and again before the delegation ends. */
+async function personIdentity(signing: SigningOptions, signal: AbortSignal): Promise<MakeIdentity> {
+  const signer = await openSigner(signing, signal);
+  return certificateIdentity({
+    signer,
+    onEvent: (event) => {
+      if (event.type === 'renewal-failed') log(`the delegation was not renewed: ${String(event.error)}`);
+      else if (event.type !== 'renewed') log(event.type === 'ended' ? 'the delegation has ended' : 'the delegation ends soon');
+    },
+  });
 }
 
 /** What is to be said of a relay that nobody vouches for. */

@@ -29,8 +29,16 @@ async function main(parameters: readonly string[]): Promise<number> {
         return await runRelay(command);
       case 'chat':
         return await runChat(command);
+      case 'cert':
+        return await (await import('./cert.ts')).runCert(command.parameters);
+      case 'card':
+        return await (await import('./card.ts')).runCard(command.parameters);
     }
   } catch (error) {
+    if (error instanceof UsageError) {
+      process.stderr.write(`sims: ${error.message}\n`);
+      return 2;
+    }
     process.stderr.write(`sims: ${describe(error)}\n`);
     return 1;
   }

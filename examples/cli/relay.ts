@@ -4,15 +4,17 @@ import { SimsError } from '../../src/index.node.ts';
 import { startRelay, type RelayServerOptions } from '../../src/relay/node/index.ts';
 import type { RelayCommand } from './arguments.ts';
 import { LineWriter } from './jsonLines.ts';
+import { personVerifierOptions } from './people.ts';
 import { stoppedBySignals } from './stop.ts';
 
 /** Runs until SIGINT or SIGTERM; resolves to the exit code. */
-export async function runRelay({ listen, suites, stateDirectory, json }: RelayCommand): Promise<number> {
+export async function runRelay({ listen, suites, stateDirectory, people, json }: RelayCommand): Promise<number> {
   const signal = stoppedBySignals();
   const relay = await startRelay({
     listen,
     ...(suites === undefined ? {} : { suites: suites.map((name) => allSuites.find((suite) => suite.name === name)!) }),
     ...(stateDirectory === undefined ? {} : { stateDirectory }),
+    ...(people === undefined ? {} : { people: await personVerifierOptions(people, say) }),
     log,
   });
   const { urls, fingerprint } = relay;
