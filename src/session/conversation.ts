@@ -227,7 +227,9 @@ function show(
   const heldBack = firstHeldBack(state);
   let closedBy: InboxEntry | undefined;
   const inbox: InboxEntry[] = [];
-  for (const entry of state.inbox) {
+  // Nothing to show, nothing changed: what a relay makes up must not cost a write.
+  const shows = state.inbox.some((entry) => !entry.shown && entry.m <= heldBack);
+  for (const entry of shows ? state.inbox : []) {
     // Nothing comes after the last message: its direction's end.
     if (closedBy !== undefined) break;
     if (entry.shown || entry.m > heldBack) {
@@ -240,7 +242,7 @@ function show(
       outputs.push({ type: 'message', message: shown });
     }
   }
-  state = { ...state, inbox };
+  if (shows) state = { ...state, inbox };
   const consistency: Consistency = state.receive.history.gaps.length > 0 ? 'gap' : 'consistent';
   if (consistency !== state.consistency) {
     state = { ...state, consistency };
@@ -330,12 +332,14 @@ function timer(before: ConversationState, input: Of<'timer'>, context: Conversat
     return { state: forget(state, 'closed'), outputs };
   }
   state = giveUpOverdue(state, nowMs, context, outputs);
-  const outbox = state.outbox.map((entry) => {
-    if (entry.sendAgainAtMs > nowMs) return entry;
-    outputs.push({ type: 'send', message: messageOf(state, entry) });
-    return repeated(entry, nowMs, context);
-  });
-  state = { ...state, outbox };
+  if (state.outbox.some((entry) => entry.sendAgainAtMs <= nowMs)) {
+    const outbox = state.outbox.map((entry) => {
+      if (entry.sendAgainAtMs > nowMs) return entry;
+      outputs.push({ type: 'send', message: messageOf(state, entry) });
+      return repeated(entry, nowMs, context);
+    });
+    state = { ...state, outbox };
+  }
   if (state.acknowledgeAtMs !== undefined && state.acknowledgeAtMs <= nowMs) {
     state = sendAck(state, nowMs, context, outputs);
   }
