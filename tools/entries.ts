@@ -6,11 +6,11 @@ import { fileURLToPath } from 'node:url';
 /** The repository's folder. From `url` and not `dirname`: tsup bundles its configuration and knows only the first. */
 export const ROOT: string = fileURLToPath(new URL('..', import.meta.url));
 
-/** Folders of src/ that a user can import, as paths below src/ (`codec`, `crypto/node`), sorted. `cli` is a program. */
+/** Folders of src/ that a user can import, as paths below src/ (`codec`, `crypto/node`), sorted. */
 export function publicFolders(): readonly string[] {
   return globSync('**/index.ts', { cwd: join(ROOT, 'src') })
     .map((file) => dirname(file).replaceAll('\\', '/'))
-    .filter((folder) => folder !== '.' && folder !== 'cli' && !folder.startsWith('cli/'))
+    .filter((folder) => folder !== '.')
     .sort();
 }
 
@@ -19,9 +19,12 @@ function publicFiles(): readonly string[] {
   return ['index', 'index.node', 'errors'].filter((name) => existsSync(join(ROOT, 'src', `${name}.ts`)));
 }
 
+/** Programs that the library starts by their path: in the bundle, and no subpath. */
+const PROGRAMS: readonly string[] = ['cc/pkcs11/host'];
+
 /** The bundler's entries: output name below dist/ to source file. */
 export function bundleEntries(): Record<string, string> {
-  const names = [...publicFiles(), ...publicFolders().map((folder) => `${folder}/index`)];
+  const names = [...publicFiles(), ...publicFolders().map((folder) => `${folder}/index`), ...PROGRAMS];
   return Object.fromEntries(names.map((name) => [name, `src/${name}.ts`]));
 }
 
@@ -45,5 +48,5 @@ export function expectedExports(): Record<string, ExportTarget> {
 
 /** What `bin` of package.json must say: nothing until the program is there. */
 export function expectedBin(): Record<string, string> {
-  return existsSync(join(ROOT, 'src/cli/main.ts')) ? { sims: 'dist/cli/main.js' } : {};
+  return existsSync(join(ROOT, 'examples/cli/main.ts')) ? { sims: 'dist/cli/main.js' } : {};
 }
