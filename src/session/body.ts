@@ -108,7 +108,8 @@ export function decodeBody(bytes: Uint8Array, encapsulationKeyLength: number): R
   }
   let ratchetKey: RatchetPublicKey | undefined;
   if ((flags & RATCHET_KEY) !== 0) {
-    if (encapsulationKeyLength === 0) throw new SimsError('session/malformed-record', 'a ratchet key in a suite without');
+    if (encapsulationKeyLength === 0)
+      throw new SimsError('session/malformed-record', 'a ratchet key in a suite without');
     ratchetKey = { number: reader.varint(), encapsulationKey: reader.take(encapsulationKeyLength) };
   }
   const lost = (flags & LOST) === 0 ? [] : readRanges(reader);

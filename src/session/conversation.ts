@@ -104,9 +104,24 @@ export type ConversationTransitions = {
 export const CONVERSATION_TRANSITIONS: ConversationTransitions = {
   open: { send, receive, accepted, unreachable, reconnected, timer, taken, rekey, close },
   closing: { receive, accepted, unreachable, reconnected, timer, taken },
-  'peer-closed': { receive: linger, accepted: ignore, unreachable: ignore, reconnected: acknowledgeAgain, timer, taken },
+  'peer-closed': {
+    receive: linger,
+    accepted: ignore,
+    unreachable: ignore,
+    reconnected: acknowledgeAgain,
+    timer,
+    taken,
+  },
   closed: { receive: ignore, accepted: ignore, unreachable: ignore, reconnected: ignore, timer: ignore, taken },
-  broken: { receive: ignore, accepted: ignore, unreachable: ignore, reconnected: ignore, timer: ignore, taken, close: end },
+  broken: {
+    receive: ignore,
+    accepted: ignore,
+    unreachable: ignore,
+    reconnected: ignore,
+    timer: ignore,
+    taken,
+    close: end,
+  },
 };
 
 /**
@@ -176,7 +191,10 @@ function receive(before: ConversationState, input: Of<'receive'>, context: Conve
 /** The peer has said its last: nothing new is taken in, and a repeat shows that the acknowledgement was lost. */
 function linger(before: ConversationState, input: Of<'receive'>, context: ConversationContext): ConversationStep {
   const { message, nowMs } = input;
-  const drop = (code: ErrorCode, detail: string): ConversationStep => ({ state: before, outputs: [dropped(code, detail)] });
+  const drop = (code: ErrorCode, detail: string): ConversationStep => ({
+    state: before,
+    outputs: [dropped(code, detail)],
+  });
   if (message.type === 'ack') return drop('session/ended', 'an ACK after the end');
   try {
     if (!isUsed(before, message.saData, context)) return drop('session/ended', 'a message after the last');
@@ -260,7 +278,9 @@ function show(
 
 /** Number of the last message that may be shown now. */
 function firstHeldBack(state: ConversationState): number {
-  const gap = state.receive.history.gaps.find((candidate) => candidate.first + candidate.length > state.receive.passedBelow);
+  const gap = state.receive.history.gaps.find(
+    (candidate) => candidate.first + candidate.length > state.receive.passedBelow,
+  );
   return gap === undefined ? Infinity : gap.first - 1;
 }
 

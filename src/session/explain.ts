@@ -54,14 +54,24 @@ export function explainRecord(
 ): RecordExplanation {
   const { saData, data } = message;
   if (saData === undefined || data === undefined) {
-    return problem('not-a-record', 'a message with a sealed record', `an ${message.type} of the hop`, 'Give it to the hop.');
+    return problem(
+      'not-a-record',
+      'a message with a sealed record',
+      `an ${message.type} of the hop`,
+      'Give it to the hop.',
+    );
   }
   let fields: SaData;
   try {
     fields = decodeSaData(saData, context.suite.cipher.nonceLength);
   } catch (error) {
     const got = `${saData.length} bytes: ${messageOf(error)}`;
-    return problem('malformed', `sa-data in the form of ${state.suite}`, got, 'The sender speaks another version, or it was altered.');
+    return problem(
+      'malformed',
+      `sa-data in the form of ${state.suite}`,
+      got,
+      'The sender speaks another version, or it was altered.',
+    );
   }
   if (!equal(fields.conversationId, state.conversationId)) {
     const expected = `conversation ${hex(state.conversationId)}`;
@@ -139,7 +149,12 @@ function explainNumber(
   const { number } = fields;
   const got = `record ${number} of epoch ${epoch.epoch}`;
   if (isOwn(state, record)) {
-    return problem('own-record', 'a record of the peer', `${got}, sealed by this side`, 'The relay sent it back: report it.');
+    return problem(
+      'own-record',
+      'a record of the peer',
+      `${got}, sealed by this side`,
+      'The relay sent it back: report it.',
+    );
   }
   if (number < epoch.next) {
     const isSkipped = state.receive.skipped.some((skip) => skip.epoch === epoch.epoch && skip.number === number);
@@ -173,7 +188,12 @@ function explainOpening(
   } catch (error) {
     const code = error instanceof SimsError ? error.code : undefined;
     if (code === 'session/not-awaited') {
-      return problem('not-now', 'room in the inbox and in the list of gaps', messageOf(error), 'Take messages; it comes again.');
+      return problem(
+        'not-now',
+        'room in the inbox and in the list of gaps',
+        messageOf(error),
+        'Take messages; it comes again.',
+      );
     }
     if (code === 'session/malformed-record') {
       return problem('malformed', 'a body of this version', messageOf(error), 'The peer speaks another version.');

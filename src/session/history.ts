@@ -84,7 +84,8 @@ export function place(
 export function closeGaps(history: History, lost: readonly Range[], maxGaps: number): History | undefined {
   let gaps = history.gaps;
   for (const range of lost) {
-    const touches = (gap: Gap): boolean => range.first < gap.first + gap.length && gap.first < range.first + range.length;
+    const touches = (gap: Gap): boolean =>
+      range.first < gap.first + gap.length && gap.first < range.first + range.length;
     if (gaps.some(touches)) gaps = gaps.flatMap((gap) => (touches(gap) ? without(gap, range) : [gap]));
   }
   if (gaps === history.gaps) return history;

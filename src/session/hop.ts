@@ -113,7 +113,12 @@ export class HopChannel {
     }
     if (number !== half.next) throw new SimsError('session/out-of-order', `record ${number}, expected ${half.next}`);
     const key = this.#step(half);
-    const plaintext = cipher.open(key, nonce, associatedData(half.binding, 'secure', NO_ID, record.saData), record.payload);
+    const plaintext = cipher.open(
+      key,
+      nonce,
+      associatedData(half.binding, 'secure', NO_ID, record.saData),
+      record.payload,
+    );
     wipe(key);
     if (plaintext === undefined) throw new SimsError('session/authentication-failed', `record ${number} does not open`);
     return plaintext;

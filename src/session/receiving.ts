@@ -161,15 +161,22 @@ export function dropOldKeys(state: ConversationState, nowMs: number): Conversati
 }
 
 /** Two authentic announcements of one epoch: a second writer has the peer's keys. */
-export function findClone(state: ConversationState, fields: SaData, context: ConversationContext): Evidence | undefined {
+export function findClone(
+  state: ConversationState,
+  fields: SaData,
+  context: ConversationContext,
+): Evidence | undefined {
   if (fields.announcement.length === 0) return undefined;
   const { epochs, announced } = state.receive;
   const opened = announced?.epoch === fields.epoch ? announced : epochs.find((epoch) => epoch.epoch === fields.epoch);
   const previous = epochs.find((epoch) => epoch.epoch === fields.epoch - 1);
   if (opened === undefined || previous === undefined) return undefined;
   const at = { conversationId: state.conversationId, direction: peerDirection(state), epoch: fields.epoch };
-  const announcement = quietly(() => readAnnouncement(context.suite, at, previous.announcementKey, fields.announcement));
-  if (announcement === undefined || equal(announcement.hash.subarray(0, KEPT_HASH_LENGTH), opened.announcementHash)) return undefined;
+  const announcement = quietly(() =>
+    readAnnouncement(context.suite, at, previous.announcementKey, fields.announcement),
+  );
+  if (announcement === undefined || equal(announcement.hash.subarray(0, KEPT_HASH_LENGTH), opened.announcementHash))
+    return undefined;
   return {
     consistency: 'clone',
     direction: 'peer',
@@ -365,10 +372,16 @@ function checkContent(state: ConversationState, type: EarlyRecord['type'], body:
   const { m } = numbered;
   if (content.length === 0) throw malformed(`message ${m} has no content`);
   if (type === 'client-com' && content[0]! > 1) throw malformed(`unknown kind of content ${content[0]}`);
-  if (state.inbox.some((entry) => entry.kind === 'close' && entry.m < m)) throw malformed(`message ${m} after the last`);
+  if (state.inbox.some((entry) => entry.kind === 'close' && entry.m < m))
+    throw malformed(`message ${m} after the last`);
 }
 
-function inboxEntry(type: 'client-com' | 'client-disconnect', id: MessageId, body: RecordBody, nowMs: number): InboxEntry {
+function inboxEntry(
+  type: 'client-com' | 'client-disconnect',
+  id: MessageId,
+  body: RecordBody,
+  nowMs: number,
+): InboxEntry {
   const base = { m: body.numbered!.m, id, inSightOf: body.seen.m, receivedAtMs: nowMs, shown: false };
   if (type === 'client-disconnect') return { ...base, kind: 'close', content: body.content };
   return { ...base, kind: body.content[0] === 0 ? 'text' : 'data', content: body.content.subarray(1) };

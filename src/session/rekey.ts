@@ -57,7 +57,8 @@ export function beginEpoch(
     fields = concat(varint(previous.next), salt);
     secret = new Uint8Array(0);
   } else {
-    if (peerKey === undefined) throw new SimsError('session/unexpected-input', 'no ratchet key of the peer has come yet');
+    if (peerKey === undefined)
+      throw new SimsError('session/unexpected-input', 'no ratchet key of the peer has come yet');
     const encapsulated = suite.ratchetKem.encapsulate(peerKey.encapsulationKey, random);
     if (encapsulated === undefined) return undefined;
     fields = concat(varint(peerKey.number), varint(previous.next), salt, encapsulated.ciphertext);
@@ -115,7 +116,8 @@ export function acceptEpoch(
   let secret = new Uint8Array(0);
   if (suite.ratchetKem !== undefined) {
     const own = ownKeys.find((key) => key.number === announcement.keyNumber);
-    if (own === undefined) throw new SimsError('session/not-awaited', `ratchet key ${announcement.keyNumber} is not held`);
+    if (own === undefined)
+      throw new SimsError('session/not-awaited', `ratchet key ${announcement.keyNumber} is not held`);
     const raw = suite.ratchetKem.decapsulate(own.pair, announcement.ciphertext);
     if (raw === undefined) throw new SimsError('session/malformed-record', 'the announced ciphertext is not valid');
     secret = Uint8Array.from(suite.kemSecret(raw, announcement.ciphertext, own.pair.encapsulationKey));
@@ -145,7 +147,7 @@ const HASH_LENGTH = { 'SHA-256': 32, 'SHA-384': 48, 'SHA-512': 64 } as const;
 function rekeySalt(suite: Suite, random: RandomBytes): Uint8Array {
   if (suite.rekeyNonce === 'bytes') return random(SALT_LENGTH);
   const digits = new Uint8Array(SALT_LENGTH);
-  for (let filled = 0; filled < SALT_LENGTH; ) {
+  for (let filled = 0; filled < SALT_LENGTH;) {
     for (const byte of random(SALT_LENGTH)) {
       // 250 is the largest multiple of 10 below 256: above it digits would not be equally likely.
       if (byte >= 250 || filled === SALT_LENGTH) continue;

@@ -43,7 +43,14 @@ export function sealMessage(
   const { send } = rekeyed;
   const m = send.m + 1;
   const carries = !send.acknowledged && (!send.messageCarried || carriesByNumber(send));
-  const record = sealRecord(rekeyed, message.type, message.id, { m, carries, content: message.content }, nowMs, context);
+  const record = sealRecord(
+    rekeyed,
+    message.type,
+    message.id,
+    { m, carries, content: message.content },
+    nowMs,
+    context,
+  );
   // A new epoch's first chain key was in no state that could be replaced.
   if (rekeyed !== before) wipe(send.current.chainKey);
   const id = messageIdBytes(message.id);
@@ -171,7 +178,10 @@ function rekeyIfDue(
   const ratchetKeys =
     suite.ratchetKem === undefined
       ? []
-      : [...send.ratchetKeys, { number: (newest?.number ?? -1) + 1, pair: secretKeyPair(suite.ratchetKem.generateKeyPair(random)) }];
+      : [
+          ...send.ratchetKeys,
+          { number: (newest?.number ?? -1) + 1, pair: secretKeyPair(suite.ratchetKem.generateKeyPair(random)) },
+        ];
   return {
     ...state,
     send: {

@@ -290,17 +290,26 @@ export function eraseSuperseded(
   newer: ConversationState | undefined,
   other?: ConversationState,
 ): void {
-  const kept = new Set(newer === undefined ? [] : secretsOf(newer));
-  if (other !== undefined) for (const secret of secretsOf(other)) kept.add(secret);
-  for (const secret of secretsOf(older)) if (!kept.has(secret)) wipe(secret);
+  if (newer !== undefined && older.send === newer.send && older.receive === newer.receive) return;
+  const all = newer === undefined ? [] : secretsOf(newer);
+  if (other !== undefined) all.push(...secretsOf(other));
+  // Skipped keys can be thousands, all else is a dozen.
+  const kept = all.length > 32 ? new Set(all) : undefined;
+  for (const secret of secretsOf(older)) {
+    if (!(kept === undefined ? all.includes(secret) : kept.has(secret))) wipe(secret);
+  }
 }
 
-function* secretsOf(state: ConversationState): Generator<Uint8Array> {
+function secretsOf(state: ConversationState): Uint8Array[] {
   const { send, receive } = state;
-  const epochs: readonly Epoch[] = [send.current, ...receive.epochs, ...(receive.announced ? [receive.announced] : [])];
-  for (const epoch of epochs) yield* [epoch.root, epoch.announcementKey, epoch.chainKey];
-  for (const key of send.ratchetKeys) yield key.pair.decapsulationKey;
-  for (const skipped of receive.skipped) yield skipped.key;
+  const secrets: Uint8Array[] = [];
+  const add = ({ root, announcementKey, chainKey }: Epoch): unknown => secrets.push(root, announcementKey, chainKey);
+  add(send.current);
+  for (const epoch of receive.epochs) add(epoch);
+  if (receive.announced !== undefined) add(receive.announced);
+  for (const key of send.ratchetKeys) secrets.push(key.pair.decapsulationKey);
+  for (const skipped of receive.skipped) secrets.push(skipped.key);
+  return secrets;
 }
 
 const NOTHING = new Uint8Array(0);

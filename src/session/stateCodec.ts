@@ -127,7 +127,11 @@ function encodeParticipant(participant: Participant, ownLabel: string | undefine
   const address = addressBytes(participant.address);
   const id = address.subarray(0, CLIENT_ID_BYTES);
   const isOfFingerprint = equal(id, fingerprint.subarray(0, CLIENT_ID_BYTES));
-  return [isOfFingerprint ? address.subarray(CLIENT_ID_BYTES) : address, fingerprint, label === ownLabel ? [] : [label]];
+  return [
+    isOfFingerprint ? address.subarray(CLIENT_ID_BYTES) : address,
+    fingerprint,
+    label === ownLabel ? [] : [label],
+  ];
 }
 
 function readParticipant(fields: Fields, ownLabel: string | undefined): Participant {

@@ -59,7 +59,8 @@ export class RecordReader {
     let value = first & 0x3f;
     for (let index = 1; index < length; index += 1) value = value * 256 + this.byte();
     if (value > Number.MAX_SAFE_INTEGER) throw new SimsError('session/malformed-record', 'a number is above 2^53 - 1');
-    if (varintLength(value) !== length) throw new SimsError('session/malformed-record', 'a number is not in its shortest form');
+    if (varintLength(value) !== length)
+      throw new SimsError('session/malformed-record', 'a number is not in its shortest form');
     return value;
   }
 }

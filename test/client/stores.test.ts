@@ -39,17 +39,31 @@ describe.each([
   ['in files', filePlace((store) => store)],
   ['sealed in memory', memoryPlace(sealed)],
   ['sealed in files', filePlace(sealed)],
-  ['sealed with AES and the portable provider', memoryPlace((store) => sealedStore(store, KEY, { provider: nobleProvider, cipher: aes256Gcm }))],
+  [
+    'sealed with AES and the portable provider',
+    memoryPlace((store) => sealedStore(store, KEY, { provider: nobleProvider, cipher: aes256Gcm })),
+  ],
 ] as const)('a store %s', (_name, makePlace) => {
   for (const { name, run } of storeConformance(makePlace)) it(name, run);
 });
 
 describe('conformance', () => {
   const broken: readonly (readonly [string, string, (store: Store) => Partial<Store>])[] = [
-    ['ignores versions', 'writes nothing unless', (store) => ({ write: async (name, value) => store.write(name, value, (await store.read(name))?.version ?? 0) })],
+    [
+      'ignores versions',
+      'writes nothing unless',
+      (store) => ({ write: async (name, value) => store.write(name, value, (await store.read(name))?.version ?? 0) }),
+    ],
     ['never locks', 'has one holder', () => ({ lock: async () => async () => {} })],
     ['forgets names', 'keeps values of many', () => ({ names: async () => [] })],
-    ['keeps what was deleted', 'deletes', (store) => ({ write: (name, value, version) => (value === undefined ? Promise.resolve(true) : store.write(name, value, version)) })],
+    [
+      'keeps what was deleted',
+      'deletes',
+      (store) => ({
+        write: (name, value, version) =>
+          value === undefined ? Promise.resolve(true) : store.write(name, value, version),
+      }),
+    ],
   ];
   it.each(broken)('finds a store that %s', async (_what, found, change) => {
     const failed: string[] = [];
@@ -74,7 +88,9 @@ describe('a sealed store', () => {
     const secret = utf8('a secret of some length');
     await store.write('conversation/somebody', secret, 0);
     await store.write('other', secret, 0);
-    const stored = await Promise.all((await inner.names()).map(async (name) => [name, hex((await inner.read(name))!.value)] as const));
+    const stored = await Promise.all(
+      (await inner.names()).map(async (name) => [name, hex((await inner.read(name))!.value)] as const),
+    );
     const all = stored.flat().join(' ');
     expect(all).not.toContain('somebody');
     expect(all).not.toContain(hex(secret));
@@ -116,7 +132,9 @@ describe('a sealed store', () => {
       const only = memoryStore();
       await only.write(hidden, new Uint8Array(0), 0);
       await only.write(hidden, flipped, 1);
-      await expect(sealed(only).read('a')).rejects.toMatchObject({ code: index > 0 && index < 9 ? 'store/wrong-key' : 'store/tampered' });
+      await expect(sealed(only).read('a')).rejects.toMatchObject({
+        code: index > 0 && index < 9 ? 'store/wrong-key' : 'store/tampered',
+      });
     }
     for (const length of [0, 1, 40, 46, second.length - 1]) {
       const only = memoryStore();
@@ -145,7 +163,9 @@ describe('a file store', () => {
     await store.write('a', utf8('value'), 0);
     await writeFile(join(path, 'me.value.0123.tmp'), 'half');
     expect(await store.names()).toEqual(['a']);
-    await (await store.lock())();
+    await (
+      await store.lock()
+    )();
     expect((await readdir(path)).filter((file) => file.endsWith('.tmp'))).toEqual([]);
   });
 
@@ -155,10 +175,15 @@ describe('a file store', () => {
       await fileStore(${JSON.stringify(path)}).lock();
       console.log('locked');
       setInterval(() => {}, 1000);`;
-    const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     await new Promise((resolve) => child.stdout.once('data', resolve));
     const store = fileStore(path);
-    await expect(store.lock()).rejects.toMatchObject({ code: 'store/locked', message: expect.stringContaining(`${child.pid}`) });
+    await expect(store.lock()).rejects.toMatchObject({
+      code: 'store/locked',
+      message: expect.stringContaining(`${child.pid}`),
+    });
     child.kill('SIGKILL');
     await new Promise((resolve) => child.once('exit', resolve));
     const release = await store.lock();
@@ -185,7 +210,10 @@ describe('a file store', () => {
 
   it('lets one of many that lock at once win', async () => {
     const path = await directory();
-    await writeFile(join(path, 'lock'), JSON.stringify({ pid: 2 ** 22 + 1, host: hostname(), started: '', token: 'dead' }));
+    await writeFile(
+      join(path, 'lock'),
+      JSON.stringify({ pid: 2 ** 22 + 1, host: hostname(), started: '', token: 'dead' }),
+    );
     const locked = await Promise.allSettled(Array.from({ length: 8 }, () => fileStore(path).lock()));
     expect(locked.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
   });
@@ -193,7 +221,9 @@ describe('a file store', () => {
   it('says what it cannot do', async () => {
     const path = await directory();
     await writeFile(join(path, 'file'), '');
-    await expect(fileStore(join(path, 'file')).write('a', utf8('x'), 0)).rejects.toMatchObject({ code: 'store/failed' });
+    await expect(fileStore(join(path, 'file')).write('a', utf8('x'), 0)).rejects.toMatchObject({
+      code: 'store/failed',
+    });
     await expect(fileStore(path).write('n'.repeat(141), utf8('x'), 0)).rejects.toMatchObject({ code: 'store/failed' });
     await expect(fileStore(path).write('', utf8('x'), 0)).rejects.toMatchObject({ code: 'store/failed' });
   });

@@ -23,18 +23,23 @@ describe('a varint', () => {
     expect(varint(15_293)).toEqual(Uint8Array.of(0x7b, 0xbd));
   });
 
-  it.each([0, 63, 64, 16_383, 16_384, 2 ** 30 - 1, 2 ** 30, 2 ** 53 - 1])('holds %d in its shortest form, and no other', (value) => {
-    const bytes = varint(value);
-    expect(new RecordReader(bytes).varint()).toBe(value);
-    for (const length of [2, 4, 8]) {
-      if (length <= bytes.length) continue;
-      const longer = new Uint8Array(length);
-      for (let index = length - 1, rest = value; index >= 0; index -= 1, rest = Math.floor(rest / 256)) longer[index] = rest % 256;
-      longer[0]! |= Math.log2(length) << 6;
-      expect(() => new RecordReader(longer).varint()).toThrow(malformed);
-    }
-    for (let end = 0; end < bytes.length; end += 1) expect(() => new RecordReader(bytes.subarray(0, end)).varint()).toThrow(malformed);
-  });
+  it.each([0, 63, 64, 16_383, 16_384, 2 ** 30 - 1, 2 ** 30, 2 ** 53 - 1])(
+    'holds %d in its shortest form, and no other',
+    (value) => {
+      const bytes = varint(value);
+      expect(new RecordReader(bytes).varint()).toBe(value);
+      for (const length of [2, 4, 8]) {
+        if (length <= bytes.length) continue;
+        const longer = new Uint8Array(length);
+        for (let index = length - 1, rest = value; index >= 0; index -= 1, rest = Math.floor(rest / 256))
+          longer[index] = rest % 256;
+        longer[0]! |= Math.log2(length) << 6;
+        expect(() => new RecordReader(longer).varint()).toThrow(malformed);
+      }
+      for (let end = 0; end < bytes.length; end += 1)
+        expect(() => new RecordReader(bytes.subarray(0, end)).varint()).toThrow(malformed);
+    },
+  );
 
   it('above 2^53 - 1 is refused', () => {
     expect(() => new RecordReader(Uint8Array.of(0xc0, 0x20, 0, 0, 0, 0, 0, 0)).varint()).toThrow(malformed);
@@ -55,9 +60,9 @@ describe('a varint', () => {
 
 describe('padding', () => {
   it('is Padmé’s, at least 32 bytes, and costs at most 12 %', () => {
-    expect([1, 31, 32, 33, 36, 37, 64, 65, 100, 1_000, 16_384, 16_385].map((length) => bucketLength(length, 'padme'))).toEqual([
-      32, 32, 32, 36, 36, 40, 64, 72, 104, 1_024, 16_384, 17_408,
-    ]);
+    expect(
+      [1, 31, 32, 33, 36, 37, 64, 65, 100, 1_000, 16_384, 16_385].map((length) => bucketLength(length, 'padme')),
+    ).toEqual([32, 32, 32, 36, 36, 40, 64, 72, 104, 1_024, 16_384, 17_408]);
     for (let length = 33; length < 5_000; length += 1) {
       const bucket = bucketLength(length, 'padme');
       expect(bucket).toBeGreaterThanOrEqual(length);
@@ -87,7 +92,9 @@ const ranges = fc
   });
 const KEY_LENGTH = 32;
 const body: fc.Arbitrary<RecordBody> = fc.record({
-  numbered: fc.option(fc.record({ m: fc.integer({ min: 1, max: 2 ** 53 - 1 }), previousHash: bytes(16) }), { nil: undefined }),
+  numbered: fc.option(fc.record({ m: fc.integer({ min: 1, max: 2 ** 53 - 1 }), previousHash: bytes(16) }), {
+    nil: undefined,
+  }),
   seen: fc.record({ m: fc.integer({ min: 10_000, max: 2 ** 53 - 1 }), hash: bytes(16), gaps: ranges }),
   ratchetKey: fc.option(fc.record({ number, encapsulationKey: bytes(KEY_LENGTH) }), { nil: undefined }),
   lost: ranges,
@@ -143,7 +150,10 @@ describe('a body', () => {
     ['every flag', made(0xff, seen(0))],
     ['message number 0', made(0x01, [0], HASH, seen(0))],
     ['a list of no gaps', made(0x02, seen(9), [0])],
-    ['33 gaps', made(0x02, seen(200), [33], ...Array.from({ length: 33 }, (_, index) => [...varint(1 + index * 3), 1]))],
+    [
+      '33 gaps',
+      made(0x02, seen(200), [33], ...Array.from({ length: 33 }, (_, index) => [...varint(1 + index * 3), 1])),
+    ],
     ['a gap of no length', made(0x02, seen(9), [1, 3, 0])],
     ['a gap that begins with 0', made(0x02, seen(9), [1, 0, 2])],
     ['gaps that touch', made(0x02, seen(9), [2, 1, 2, 3, 1])],
@@ -183,9 +193,19 @@ describe('sa-data', () => {
 
   it('is malformed when it is cut short or a number reaches 2^32', () => {
     const id = new Uint8Array(8);
-    const whole = encodeSaData({ conversationId: id, epoch: 70, number: 20_000, nonce: new Uint8Array(6), announcement: HASH.subarray(16) });
-    for (let end = 0; end < whole.length; end += 1) expect(() => decodeSaData(whole.subarray(0, end), 6)).toThrow(malformed);
-    for (const [epoch, value] of [[2 ** 32, 0], [0, 2 ** 32]] as const) {
+    const whole = encodeSaData({
+      conversationId: id,
+      epoch: 70,
+      number: 20_000,
+      nonce: new Uint8Array(6),
+      announcement: HASH.subarray(16),
+    });
+    for (let end = 0; end < whole.length; end += 1)
+      expect(() => decodeSaData(whole.subarray(0, end), 6)).toThrow(malformed);
+    for (const [epoch, value] of [
+      [2 ** 32, 0],
+      [0, 2 ** 32],
+    ] as const) {
       expect(() => decodeSaData(concat(id, varint(epoch), varint(value), new Uint8Array(6)), 6)).toThrow(malformed);
     }
     expect(conversationIdOf(new Uint8Array(7))).toBeUndefined();

@@ -12,7 +12,10 @@ import { eraseSuperseded } from '../../src/session/state.ts';
 import { encodeState } from '../../src/session/stateCodec.ts';
 import { pair, text, type End, type Pair } from './pair.ts';
 
-const byHand = (suite: Suite): Suite => ({ ...suite, rekey: { records: 1e9, bytes: 1e12, milliseconds: 1e12, onTurn: false } });
+const byHand = (suite: Suite): Suite => ({
+  ...suite,
+  rekey: { records: 1e9, bytes: 1e12, milliseconds: 1e12, onTurn: false },
+});
 const X25519 = byHand(suites.X25519_WITH_CHACHA20_POLY1305_SHA256);
 const X_WING = byHand(suites.X25519MLKEM768_WITH_CHACHA20_POLY1305_SHA256);
 const P384 = byHand(suites.ECDHE_WITH_AES_256_GCM_SHA384);
@@ -108,7 +111,12 @@ describe('a state that is stolen after a record', () => {
     // The ratchet step names the number of its record.
     const { suite } = both.a.context;
     const { conversationId, nonce } = decodeSaData(record.saData!, suite.cipher.nonceLength);
-    const bound = associatedData(both.a.state.ownBinding, 'client-com', messageIdBytes(both.a.state.outbox.at(-1)!.id), record.saData!);
+    const bound = associatedData(
+      both.a.state.ownBinding,
+      'client-com',
+      messageIdBytes(both.a.state.outbox.at(-1)!.id),
+      record.saData!,
+    );
     const won = thief.some((key) => {
       const keys = stepChain(suite, key, conversationId, 0, 0, next);
       return suite.cipher.open(keys.subarray(32), nonce, bound, record.data!) !== undefined;
@@ -116,27 +124,33 @@ describe('a state that is stolen after a record', () => {
     expect(won).toBe(true);
   });
 
-  it.each(named([X25519, X_WING, P384, RSA]))('leaves its memory erased, once the next one is stored, in %s', (_name, suite) => {
-    const both = begun(suite);
-    const before = both.a.state;
-    both.a.step({ type: 'rekey' });
-    both.a.send(text(3));
-    exchange(both);
-    both.b.step({ type: 'rekey' });
-    both.b.send(text(3));
-    exchange(both);
-    both.a.send(text(4));
-    eraseSuperseded(before, both.a.state);
-    const gone = [before.send.current.root, before.send.current.chainKey, before.send.current.announcementKey];
-    for (const secret of [...gone, before.receive.epochs.at(-1)!.chainKey]) expect(hex(secret)).toBe('00'.repeat(32));
-    both.a.send(text(5));
-    exchange(both);
-    expect(both.b.dropped).toEqual([]);
-  });
+  it.each(named([X25519, X_WING, P384, RSA]))(
+    'leaves its memory erased, once the next one is stored, in %s',
+    (_name, suite) => {
+      const both = begun(suite);
+      const before = both.a.state;
+      both.a.step({ type: 'rekey' });
+      both.a.send(text(3));
+      exchange(both);
+      both.b.step({ type: 'rekey' });
+      both.b.send(text(3));
+      exchange(both);
+      both.a.send(text(4));
+      eraseSuperseded(before, both.a.state);
+      const gone = [before.send.current.root, before.send.current.chainKey, before.send.current.announcementKey];
+      for (const secret of [...gone, before.receive.epochs.at(-1)!.chainKey]) expect(hex(secret)).toBe('00'.repeat(32));
+      both.a.send(text(5));
+      exchange(both);
+      expect(both.b.dropped).toEqual([]);
+    },
+  );
 });
 
 /** A thief has all of `victim` and hears everything; which records of both directions can it still read at the end? */
-function hears(suite: Suite, heal: readonly ('victim' | 'peer')[]): { readonly ofVictim: boolean; readonly ofPeer: boolean } {
+function hears(
+  suite: Suite,
+  heal: readonly ('victim' | 'peer')[],
+): { readonly ofVictim: boolean; readonly ofPeer: boolean } {
   const both = begun(suite);
   const [victim, peer] = [both.a, both.b];
   const thief = victim.clone();
@@ -226,7 +240,10 @@ describe('two writers with the keys of one end', () => {
     both.b.wake();
     for (const record of both.b.take()) restored.receive(record);
     expect(restored.state.at).toBe('broken');
-    expect(restored.consistency.at(-1)).toMatchObject({ consistency: 'rollback', evidence: { direction: 'own', m: 4 } });
+    expect(restored.consistency.at(-1)).toMatchObject({
+      consistency: 'rollback',
+      evidence: { direction: 'own', m: 4 },
+    });
     expect(restored.states.at(-1)).toMatchObject({ state: 'failed', reason: 'inconsistent' });
     expect(() => restored.send(text(5))).toThrow('takes no send');
     expect(both.b.shown).toHaveLength(4);

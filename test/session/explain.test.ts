@@ -31,7 +31,11 @@ function expectProblem(end: End, message: RecordMessage, problem: RecordProblem,
   expect(explanation.advice).toMatch(/\.$/);
   expect(encodeState(end.state)).toEqual(before);
   const { send, receive } = end.state;
-  const secrets = [send.current, ...receive.epochs].flatMap((epoch) => [epoch.root, epoch.announcementKey, epoch.chainKey]);
+  const secrets = [send.current, ...receive.epochs].flatMap((epoch) => [
+    epoch.root,
+    epoch.announcementKey,
+    epoch.chainKey,
+  ]);
   for (const secret of secrets) if (secret.length > 0) expect(all).not.toContain(hex(secret));
 }
 
@@ -44,7 +48,13 @@ const flipped = (message: RecordMessage): RecordMessage => {
 function fake(epoch: number, number: number, announcement = 0): RecordMessage {
   const id = messageIdFromBytes(new Uint8Array(8));
   const conversationId = new Uint8Array(8).fill(9);
-  const fields = { conversationId, epoch, number, nonce: new Uint8Array(6), announcement: new Uint8Array(announcement) };
+  const fields = {
+    conversationId,
+    epoch,
+    number,
+    nonce: new Uint8Array(6),
+    announcement: new Uint8Array(announcement),
+  };
   return { type: 'client-com', id, saData: encodeSaData(fields), data: new Uint8Array(64) };
 }
 
@@ -57,7 +67,14 @@ describe('explainRecord', () => {
   it('names who should have sealed what does not open', () => {
     const both = begun();
     const record = both.a.send(text(1));
-    expectProblem(both.b, flipped(record), 'not-authentic', both.a.state.own.address, 'without-card', `${record.data!.length} bytes`);
+    expectProblem(
+      both.b,
+      flipped(record),
+      'not-authentic',
+      both.a.state.own.address,
+      'without-card',
+      `${record.data!.length} bytes`,
+    );
   });
 
   it('names the conversation that it expected, and the one that came', () => {
@@ -116,7 +133,12 @@ describe('explainRecord', () => {
     expectProblem(both.a, both.a.send(text(1)), 'own-record', 'relay sent it back');
     const id = messageIdFromBytes(new Uint8Array(8));
     expectProblem(both.a, { type: 'ack', msgId: id }, 'not-a-record');
-    expectProblem(both.a, { type: 'client-com', id, saData: new Uint8Array(3), data: new Uint8Array(3) }, 'malformed', '3 bytes');
+    expectProblem(
+      both.a,
+      { type: 'client-com', id, saData: new Uint8Array(3), data: new Uint8Array(3) },
+      'malformed',
+      '3 bytes',
+    );
     both.a.take();
     both.b.close();
     const record = both.a.send(text(2));

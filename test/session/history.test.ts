@@ -14,7 +14,8 @@ for (let m = 1; m <= LENGTH; m += 1) chain.push(nextHash(SUITE, chain[m - 1]!, m
 const empty: History = { m: 0, hash: H0, gaps: [] };
 const arrive = (history: History, m: number, maxGaps = 32) => place(history, m, chain[m - 1]!, chain[m]!, maxGaps);
 
-const missing = (history: History): number[] => history.gaps.flatMap((gap) => Array.from({ length: gap.length }, (_, index) => gap.first + index));
+const missing = (history: History): number[] =>
+  history.gaps.flatMap((gap) => Array.from({ length: gap.length }, (_, index) => gap.first + index));
 
 describe('a history', () => {
   it('has another first hash for each direction and transcript', () => {
@@ -45,7 +46,9 @@ describe('a history', () => {
           const highest = Math.max(0, ...came);
           expect(history.m).toBe(highest);
           expect(history.hash).toEqual(chain[highest]);
-          const expected = Array.from({ length: highest }, (_, index) => index + 1).filter((n) => !came.has(n) && !lost.has(n));
+          const expected = Array.from({ length: highest }, (_, index) => index + 1).filter(
+            (n) => !came.has(n) && !lost.has(n),
+          );
           expect(missing(history)).toEqual(expected);
           const seen = seenOf(history);
           for (let n = 1; n <= LENGTH; n += 1) expect(hasSeen(seen, n)).toBe(n <= highest && !expected.includes(n));

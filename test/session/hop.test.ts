@@ -48,12 +48,28 @@ describe('a hop', () => {
     ['a repeat', 'session/out-of-order', ([first]) => [first!, first!]],
     ['a gap', 'session/out-of-order', ([, second]) => [second!]],
     ['two that changed places', 'session/out-of-order', ([first, , third]) => [first!, third!]],
-    ['an altered payload', 'session/authentication-failed', ([first]) => [{ ...first!, payload: flip(first!.payload, 0) }],],
-    ['an altered nonce', 'session/authentication-failed', ([first]) => [{ ...first!, saData: flip(first!.saData, 12) }]],
+    [
+      'an altered payload',
+      'session/authentication-failed',
+      ([first]) => [{ ...first!, payload: flip(first!.payload, 0) }],
+    ],
+    [
+      'an altered nonce',
+      'session/authentication-failed',
+      ([first]) => [{ ...first!, saData: flip(first!.saData, 12) }],
+    ],
     ['another conversation', 'session/malformed-record', ([first]) => [{ ...first!, saData: flip(first!.saData, 0) }]],
     ['another epoch', 'session/malformed-record', ([first]) => [{ ...first!, saData: flip(first!.saData, 8) }]],
-    ['an announcement', 'session/malformed-record', ([first]) => [{ ...first!, saData: Uint8Array.from([...first!.saData, 1]) }]],
-    ['nothing', 'session/malformed-record', () => [{ type: 'secure', saData: new Uint8Array(0), payload: new Uint8Array(0) }]],
+    [
+      'an announcement',
+      'session/malformed-record',
+      ([first]) => [{ ...first!, saData: Uint8Array.from([...first!.saData, 1]) }],
+    ],
+    [
+      'nothing',
+      'session/malformed-record',
+      () => [{ type: 'secure', saData: new Uint8Array(0), payload: new Uint8Array(0) }],
+    ],
   ];
 
   it.each(refused)('ends on %s', (_what, code, choose) => {
@@ -67,8 +83,14 @@ describe('a hop', () => {
   });
 
   it.each([
-    ['client', { client: { address: addressFromBytes(new Uint8Array(28).fill(2)), fingerprint: new Uint8Array(32).fill(1) } }],
-    ['fingerprint', { client: { address: addressFromBytes(new Uint8Array(28).fill(1)), fingerprint: new Uint8Array(32).fill(2) } }],
+    [
+      'client',
+      { client: { address: addressFromBytes(new Uint8Array(28).fill(2)), fingerprint: new Uint8Array(32).fill(1) } },
+    ],
+    [
+      'fingerprint',
+      { client: { address: addressFromBytes(new Uint8Array(28).fill(1)), fingerprint: new Uint8Array(32).fill(2) } },
+    ],
     ['relay', { relayIdentity: new Uint8Array(32).fill(6) }],
     ['transcript', { finalTranscriptHash: new Uint8Array(64) }],
   ] as const)('opens nothing of an end that saw another %s', (_what, change) => {

@@ -95,7 +95,11 @@ export class End {
   /** Another end with the same state: a copy of the store, or the machine of a thief. */
   clone(): End {
     const bytes = encodeState(this.state);
-    return new End(decodeState(bytes, () => this.context.suite), this.context, this.clock);
+    return new End(
+      decodeState(bytes, () => this.context.suite),
+      this.context,
+      this.clock,
+    );
   }
 
   receive(message: RecordMessage): void {
@@ -114,7 +118,9 @@ export class End {
 
   #id(): ReturnType<typeof messageIdFromBytes> {
     this.#ids += 1;
-    return messageIdFromBytes(Uint8Array.of(this.state.role === 'initiator' ? 1 : 2, 0, 0, 0, 0, 0, this.#ids >> 8, this.#ids));
+    return messageIdFromBytes(
+      Uint8Array.of(this.state.role === 'initiator' ? 1 : 2, 0, 0, 0, 0, 0, this.#ids >> 8, this.#ids),
+    );
   }
 }
 
@@ -135,7 +141,10 @@ export function pair(suite: Suite, faults: Faults = {}): Pair {
       role,
       conversationId: new Uint8Array(8).fill(9),
       finalTranscriptHash: new Uint8Array(64).fill(8),
-      secrets: { initiator: new Uint8Array(hashLength(suite)).fill(3), responder: new Uint8Array(hashLength(suite)).fill(4) },
+      secrets: {
+        initiator: new Uint8Array(hashLength(suite)).fill(3),
+        responder: new Uint8Array(hashLength(suite)).fill(4),
+      },
       own: role === 'initiator' ? own : peer,
       peer: role === 'initiator' ? peer : own,
       relayIdentity: new Uint8Array(32).fill(5),

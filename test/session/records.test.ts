@@ -5,12 +5,20 @@ import * as suites from '../../src/crypto/suites.ts';
 import type { Suite } from '../../src/crypto/suite.ts';
 import { addressFromBytes, messageIdFromBytes, type MessageId } from '../../src/messages/address.ts';
 import { conversationBinding, hopBinding, type Participant } from '../../src/session/binding.ts';
-import { CONVERSATION_TRANSITIONS, stepConversation, type ConversationInput, type RecordMessage } from '../../src/session/conversation.ts';
+import {
+  CONVERSATION_TRANSITIONS,
+  stepConversation,
+  type ConversationInput,
+  type RecordMessage,
+} from '../../src/session/conversation.ts';
 import type { ConversationState } from '../../src/session/state.ts';
 import { encodeState } from '../../src/session/stateCodec.ts';
 import { pair, text, type End, type Pair } from './pair.ts';
 
-const byHand = (suite: Suite): Suite => ({ ...suite, rekey: { records: 1e9, bytes: 1e12, milliseconds: 1e12, onTurn: false } });
+const byHand = (suite: Suite): Suite => ({
+  ...suite,
+  rekey: { records: 1e9, bytes: 1e12, milliseconds: 1e12, onTurn: false },
+});
 const X25519 = byHand(suites.X25519_WITH_CHACHA20_POLY1305_SHA256);
 const FERNET = byHand(suites.RSA_WITH_AES_128_CBC_SHA256);
 const ID: MessageId = messageIdFromBytes(new Uint8Array(8).fill(7));
@@ -30,7 +38,12 @@ function expectRefused(end: End, record: RecordMessage): void {
   end.dropped.length = 0;
   end.receive(record);
   expect(end.dropped).toHaveLength(1);
-  expect(['session/authentication-failed', 'session/malformed-record', 'session/not-awaited', 'session/repeated']).toContain(end.dropped[0]);
+  expect([
+    'session/authentication-failed',
+    'session/malformed-record',
+    'session/not-awaited',
+    'session/repeated',
+  ]).toContain(end.dropped[0]);
   expect(end.shown).toHaveLength(shown);
   if (end.dropped[0] !== 'session/repeated') expect(encodeState(end.state)).toEqual(before);
 }
@@ -93,7 +106,10 @@ describe.each([X25519, FERNET].map((suite) => [suite.name, suite] as const))('a 
     expectRefused(plane, record);
     const { own, peer } = both.b.state;
     const reversed = both.b.clone();
-    reversed.state = { ...reversed.state, peerBinding: conversationBinding(suite, reversed.state.conversationId, 1, peer, own) };
+    reversed.state = {
+      ...reversed.state,
+      peerBinding: conversationBinding(suite, reversed.state.conversationId, 1, peer, own),
+    };
     expectRefused(reversed, record);
   });
 });
@@ -149,7 +165,11 @@ describe('a receiver', () => {
     };
     let state = both.b.state;
     const feed = (message: RecordMessage): void => {
-      ({ state } = stepConversation(state, { type: 'receive', message, nowMs: both.clock.nowMs }, { ...both.b.context, suite: counting }));
+      ({ state } = stepConversation(
+        state,
+        { type: 'receive', message, nowMs: both.clock.nowMs },
+        { ...both.b.context, suite: counting },
+      ));
     };
     const altered = { ...record, data: new Uint8Array(64) } as RecordMessage;
     for (let time = 0; time < 5; time += 1) feed(altered);
@@ -296,7 +316,9 @@ describe('the table of transitions', () => {
   }
 
   const cells = (['open', 'closing', 'peer-closed', 'closed', 'broken'] as const).flatMap((at) =>
-    (Object.keys(inputs) as ConversationInput['type'][]).map((type) => [at, type, type in CONVERSATION_TRANSITIONS[at]] as const),
+    (Object.keys(inputs) as ConversationInput['type'][]).map(
+      (type) => [at, type, type in CONVERSATION_TRANSITIONS[at]] as const,
+    ),
   );
   it.each(cells)('%s × %s: %s', (at, type, isLegal) => {
     const end = inState(at);
@@ -310,7 +332,9 @@ describe('the table of transitions', () => {
 
   it('takes what comes from outside in every state', () => {
     for (const at of Object.keys(CONVERSATION_TRANSITIONS) as ConversationState['at'][]) {
-      expect(Object.keys(CONVERSATION_TRANSITIONS[at])).toEqual(expect.arrayContaining(['receive', 'accepted', 'unreachable', 'reconnected', 'timer', 'taken']));
+      expect(Object.keys(CONVERSATION_TRANSITIONS[at])).toEqual(
+        expect.arrayContaining(['receive', 'accepted', 'unreachable', 'reconnected', 'timer', 'taken']),
+      );
     }
   });
 });

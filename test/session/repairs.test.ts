@@ -18,7 +18,12 @@ const BY_HAND: Suite = { ...X25519, rekey: { records: 1e9, bytes: 1e12, millisec
 const texts = (end: End): string[] => end.shown.map((message) => fromUtf8(message.content));
 
 /** A record by whoever has the keys of `end`, with any body; the state of `end` stays. */
-function forge(end: End, body: Partial<RecordBody>, n?: number, type: RecordMessage['type'] = 'client-com'): RecordMessage {
+function forge(
+  end: End,
+  body: Partial<RecordBody>,
+  n?: number,
+  type: RecordMessage['type'] = 'client-com',
+): RecordMessage {
   const { state, context } = end;
   const { current, hash, m } = state.send;
   const { suite } = context;
@@ -33,7 +38,13 @@ function forge(end: End, body: Partial<RecordBody>, n?: number, type: RecordMess
   }
   const randomness = new Uint8Array(suite.cipher.randomnessLength).fill(number);
   const nonce = randomness.subarray(0, suite.cipher.nonceLength);
-  const saData = encodeSaData({ conversationId: state.conversationId, epoch: current.epoch, number, nonce, announcement: new Uint8Array(0) });
+  const saData = encodeSaData({
+    conversationId: state.conversationId,
+    epoch: current.epoch,
+    number,
+    nonce,
+    announcement: new Uint8Array(0),
+  });
   const plaintext = encodeBody(
     {
       numbered: type === 'ack' ? undefined : { m: m + 1, previousHash: hash },
@@ -171,7 +182,11 @@ describe('keys', () => {
     const { state } = both.a.clone();
     for (const one of [both.a.state, state]) {
       const { send, receive } = one;
-      const secrets = [send.current, ...receive.epochs].flatMap((epoch) => [epoch.root, epoch.announcementKey, epoch.chainKey]);
+      const secrets = [send.current, ...receive.epochs].flatMap((epoch) => [
+        epoch.root,
+        epoch.announcementKey,
+        epoch.chainKey,
+      ]);
       for (const key of send.ratchetKeys) secrets.push(key.pair.decapsulationKey);
       const printed = `${inspect(one, { depth: 9, maxArrayLength: 99 })} ${JSON.stringify(one)} ${String(send.current.chainKey)}`;
       expect(secrets.length).toBeGreaterThan(6);
@@ -238,7 +253,9 @@ describe('a hostile peer', () => {
     both.b.send(text(0));
     both.a.send(text(0));
     both.settle();
-    both.b.receive(forge(both.a, { ratchetKey: { number: 7, encapsulationKey: new Uint8Array(32) } }, undefined, 'ack'));
+    both.b.receive(
+      forge(both.a, { ratchetKey: { number: 7, encapsulationKey: new Uint8Array(32) } }, undefined, 'ack'),
+    );
     both.b.step({ type: 'rekey' });
     both.b.send(text(1));
     expect(both.b.state.send.current.epoch).toBe(0);
@@ -253,7 +270,10 @@ describe('a hostile peer', () => {
     both.settle();
     const hostile = both.a.clone();
     const { send } = hostile.state;
-    hostile.state = { ...hostile.state, send: { ...send, rekeyAsked: true, current: { ...send.current, next: 2 ** 53 - 1 } } };
+    hostile.state = {
+      ...hostile.state,
+      send: { ...send, rekeyAsked: true, current: { ...send.current, next: 2 ** 53 - 1 } },
+    };
     const record = hostile.send(text(1));
     both.b.receive(record);
     expect(() => encodeState(both.b.state)).not.toThrow();
@@ -368,4 +388,3 @@ describe('time', () => {
     expect(() => both.a.send(text(2), NaN)).toThrow('expires at no time');
   });
 });
-

@@ -121,7 +121,10 @@ export class Simulation {
     const { send } = from.state;
     const { history } = to.state.receive;
     this.#hold(from.state.outbox.length === 0, `${from.state.outbox.length} messages stay unacknowledged`);
-    this.#hold(send.m === history.m && equal(send.hash, history.hash), `histories differ at ${send.m} and ${history.m}`);
+    this.#hold(
+      send.m === history.m && equal(send.hash, history.hash),
+      `histories differ at ${send.m} and ${history.m}`,
+    );
     this.#hold(history.gaps.length === 0, `a gap at ${history.gaps[0]?.first} stays`);
     this.#hold(to.state.consistency === 'consistent', `the end is ${to.state.consistency}`);
     this.#hold(from.trouble.length === 0, JSON.stringify(from.trouble));
@@ -231,7 +234,8 @@ export class Simulation {
     const untilMs = Math.floor(this.#clock.nowMs + forMs);
     for (;;) {
       let next = -1;
-      for (const [index, item] of this.#wire.entries()) if (next < 0 || item.atMs < this.#wire[next]!.atMs) next = index;
+      for (const [index, item] of this.#wire.entries())
+        if (next < 0 || item.atMs < this.#wire[next]!.atMs) next = index;
       const wireAtMs = next < 0 ? Infinity : this.#wire[next]!.atMs;
       const wake = this.a.wakeAtMs <= this.b.wakeAtMs ? this.a : this.b;
       const atMs = Math.min(wireAtMs, wake.wakeAtMs);

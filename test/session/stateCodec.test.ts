@@ -84,7 +84,9 @@ describe('a stored state', () => {
     }
     const longer = new Uint8Array(bytes.length + 1);
     longer.set(bytes);
-    expect(() => decodeState(longer, () => X25519)).toThrow(expect.objectContaining({ code: 'session/state-malformed' }));
+    expect(() => decodeState(longer, () => X25519)).toThrow(
+      expect.objectContaining({ code: 'session/state-malformed' }),
+    );
   });
 
   it('with any byte changed is another state or malformed, never another error', () => {
@@ -106,7 +108,9 @@ describe('a stored state', () => {
     const bytes = encodeState(pair(X25519).a.state);
     const fields = [...(decodeCbor(bytes) as readonly Value[])];
     const versioned = encodeCbor([2, ...fields.slice(1)]);
-    expect(() => decodeState(versioned, () => X25519)).toThrow(expect.objectContaining({ code: 'session/state-version' }));
+    expect(() => decodeState(versioned, () => X25519)).toThrow(
+      expect.objectContaining({ code: 'session/state-version' }),
+    );
     for (const suiteOf of [() => undefined, () => RSA]) {
       expect(() => decodeState(bytes, suiteOf)).toThrow(expect.objectContaining({ code: 'session/state-malformed' }));
     }
@@ -115,7 +119,10 @@ describe('a stored state', () => {
   });
 
   it('has at most 512 bytes with X25519 and 2,500 with X-Wing, at rest', () => {
-    for (const [suite, most] of [[X25519, 512], [suites.X25519MLKEM768_WITH_CHACHA20_POLY1305_SHA256, 2_500]] as const) {
+    for (const [suite, most] of [
+      [X25519, 512],
+      [suites.X25519MLKEM768_WITH_CHACHA20_POLY1305_SHA256, 2_500],
+    ] as const) {
       const both = pair(suite);
       for (let index = 0; index < 20; index += 1) {
         both.a.send(text(index));
