@@ -21,7 +21,8 @@ export type {
   SignaturePublicKey,
   SignatureScheme,
 } from './provider.ts';
-export { openFernet, sealFernet, type Fernet } from './record/fernet.ts';
+export { openFernet, sealFernet } from './record/fernet.ts';
+export type { Fernet } from './record/fernetToken.ts';
 export { createRsaPool, type RsaPool, type RsaPoolOptions } from './rsaPool.ts';
 export { ecdsaP256, ecdsaP384 } from './signature/ecdsa.ts';
 export { ed25519 } from './signature/ed25519.ts';

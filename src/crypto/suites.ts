@@ -4,7 +4,8 @@
  * @packageDocumentation
  */
 import { nobleHashes } from './hashes.ts';
-import { p384, withConcatenationKdf } from './kem/p384.ts';
+import { withConcatenationKdf } from './kem/concatenation.ts';
+import { p384 } from './kem/p384.ts';
 import { rsa4096 } from './kem/rsa.ts';
 import { x25519 } from './kem/x25519.ts';
 import { xWing } from './kem/xWing.ts';

@@ -1,6 +1,7 @@
 /** Both implementations with all their parts, for suites of tests that run over each. */
 import { nobleHashes } from '../../src/crypto/hashes.ts';
-import { p384, withConcatenationKdf } from '../../src/crypto/kem/p384.ts';
+import { withConcatenationKdf } from '../../src/crypto/kem/concatenation.ts';
+import { p384 } from '../../src/crypto/kem/p384.ts';
 import { rsa4096 } from '../../src/crypto/kem/rsa.ts';
 import { x25519 } from '../../src/crypto/kem/x25519.ts';
 import { xWing } from '../../src/crypto/kem/xWing.ts';
@@ -25,7 +26,8 @@ import type { AsyncKem, CryptoProvider, Kem, RecordCipher } from '../../src/cryp
 import type { Aead } from '../../src/crypto/record/aead.ts';
 import { aes256Gcm, aes256GcmAead } from '../../src/crypto/record/aes256Gcm.ts';
 import { chacha20Poly1305, chacha20Poly1305Aead } from '../../src/crypto/record/chacha20Poly1305.ts';
-import { aesCbcForTesting, fernet, openFernet, sealFernet, type Fernet } from '../../src/crypto/record/fernet.ts';
+import { aesCbcForTesting, fernet, openFernet, sealFernet } from '../../src/crypto/record/fernet.ts';
+import type { Fernet } from '../../src/crypto/record/fernetToken.ts';
 import type { Suite } from '../../src/crypto/suite.ts';
 import * as nobleSuites from '../../src/crypto/suites.ts';
 

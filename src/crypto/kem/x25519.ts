@@ -3,9 +3,7 @@ import { x25519 as curve } from '@noble/curves/ed25519.js';
 import { wipe } from '../../bytes.ts';
 import { expectLength } from '../check.ts';
 import type { Kem } from '../provider.ts';
-
-/** Bytes of X25519 keys, ciphertexts and secrets. */
-export const X25519_LENGTH = 32;
+import { X25519_LENGTH } from './lengths.ts';
 
 /** X25519 on every runtime. raw is the shared x, 32 bytes; an all-zero one fails (RFC 7748 §6.1). */
 export const x25519: Kem = {

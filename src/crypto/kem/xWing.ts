@@ -3,16 +3,7 @@ import { ml_kem768_x25519 as hybrid } from '@noble/post-quantum/hybrid.js';
 import { wipe } from '../../bytes.ts';
 import { expectLength } from '../check.ts';
 import type { Kem } from '../provider.ts';
-
-/** Bytes of the parts of X-Wing. Keys and ciphertexts are the ML-KEM part, then the X25519 part. */
-export const X_WING = {
-  seed: 32,
-  encapsulationKey: 1216,
-  ciphertext: 1120,
-  mlKemEncapsulationKey: 1184,
-  mlKemCiphertext: 1088,
-  encapsulationRandomness: 64,
-} as const;
+import { X_WING } from './lengths.ts';
 
 /**
  * X-Wing on every runtime. The decapsulation key is the 32-byte seed. Fails on ML-KEM's modulus check of the

@@ -2,7 +2,8 @@
 import type { Buffer } from 'node:buffer';
 import * as crypto from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import { ml_kem768 as noble } from '@noble/post-quantum/ml-kem.js';
+import { createRequire } from 'node:module';
+import { SimsError } from '../../errors.ts';
 import { plain, view } from './keys.ts';
 
 /** A decapsulation key, ready for use. */
@@ -17,8 +18,8 @@ export interface MlKemKey {
 export interface MlKem {
   /** The key of a 64-byte seed d ‖ z (FIPS 203 §7.1). */
   fromSeed(seed: Uint8Array): MlKemKey;
-  /** `undefined` when the key fails the modulus check (FIPS 203 §7.2). */
-  encapsulate(encapsulationKey: Uint8Array): { readonly raw: Uint8Array; readonly ciphertext: Uint8Array } | undefined;
+  /** `undefined` when the key fails the modulus check (FIPS 203 §7.2). `message`: 32 bytes, for vectors; wiped. */
+  encapsulate(encapsulationKey: Uint8Array, message?: Uint8Array): { readonly raw: Uint8Array; readonly ciphertext: Uint8Array } | undefined;
 }
 
 /** Node's ML-KEM as it is used here; declared, since older Node has none of it. */
@@ -44,15 +45,18 @@ export function mlKem768(): MlKem {
 /** Portable ML-KEM: on Node 24 a key from its seed takes 360 µs, an encapsulation 490, a decapsulation 555. */
 export const nobleMlKem768: MlKem = {
   fromSeed(seed) {
-    const { publicKey, secretKey } = noble.keygen(seed);
-    return { encapsulationKey: publicKey, decapsulate: (ciphertext) => noble.decapsulate(ciphertext, secretKey) };
+    const { publicKey, secretKey } = noble().keygen(seed);
+    return { encapsulationKey: publicKey, decapsulate: (ciphertext) => noble().decapsulate(ciphertext, secretKey) };
   },
-  encapsulate(encapsulationKey) {
+  encapsulate(encapsulationKey, message) {
+    const library = noble();
     try {
-      const { sharedSecret, cipherText } = noble.encapsulate(encapsulationKey);
+      const { sharedSecret, cipherText } = library.encapsulate(encapsulationKey, message);
       return { raw: sharedSecret, ciphertext: cipherText };
     } catch {
       return undefined;
+    } finally {
+      message?.fill(0);
     }
   },
 };
@@ -84,7 +88,9 @@ function nativeMlKem768(native: Native): MlKem {
         decapsulate: (ciphertext) => plain(native.decapsulate(key, ciphertext)),
       };
     },
-    encapsulate(encapsulationKey) {
+    encapsulate(encapsulationKey, message) {
+      // Node takes no message of the caller's.
+      if (message !== undefined) return nobleMlKem768.encapsulate(encapsulationKey, message);
       try {
         const key = native.createPublicKey({ key: view(encapsulationKey), format: 'raw-public', asymmetricKeyType });
         const { sharedKey, ciphertext } = native.encapsulate(key);
@@ -95,4 +101,23 @@ function nativeMlKem768(native: Native): MlKem {
       }
     },
   };
+}
+
+type Library = typeof import('@noble/post-quantum/ml-kem.js').ml_kem768;
+
+let loaded: Library | undefined;
+
+/** Loaded when it is needed, which on Node 24 is never: it takes 13 ms. `require` of a module works from 20.19 on. */
+function noble(): Library {
+  if (loaded === undefined) {
+    try {
+      const library = createRequire(import.meta.url)('@noble/post-quantum/ml-kem.js') as { ml_kem768: Library };
+      loaded = library.ml_kem768;
+    } catch (cause) {
+      throw new SimsError('crypto/unavailable', 'this Node has no ML-KEM, and @noble/post-quantum does not load', {
+        cause,
+      });
+    }
+  }
+  return loaded;
 }

@@ -1,26 +1,32 @@
 /** Ephemeral P-384 by node:crypto. */
 import { diffieHellman, generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { concat } from '../../bytes.ts';
+import { concat, wipe } from '../../bytes.ts';
 import { SimsError } from '../../errors.ts';
 import { expectLength } from '../check.ts';
-import { expectP384Scalar, p384, P384_POINT, P384_SCALAR, withConcatenationKdf } from '../kem/p384.ts';
+import { withConcatenationKdf } from '../kem/concatenation.ts';
+import { P384_POINT, P384_SCALAR } from '../kem/lengths.ts';
+import { expectScalar } from '../nistScalar.ts';
 import { platformRandom } from '../platform.ts';
 import type { Kem } from '../provider.ts';
 import { parseP384 } from '../signature/nistPublicKey.ts';
 import { p384Spki } from '../signature/spki.ts';
+import { drawnKeyPair } from './drawn.ts';
 import { nodeHashes } from './hashes.ts';
 import { ecPrivateKey, exportJwk, plain, spkiPublicKey } from './keys.ts';
 
 const privateKeyOf = new WeakMap<Uint8Array, KeyObject>();
 
-/** P-384 of Node. With other randomness than the platform's it is the portable one, since Node takes no seed. */
+/** P-384 of Node. With the platform's randomness Node draws the keys itself. */
 export const nodeP384: Kem = {
   name: 'P-384',
   encapsulationKeyLength: P384_POINT,
   decapsulationKeyLength: P384_SCALAR,
   ciphertextLength: P384_POINT,
   generateKeyPair(random) {
-    if (random !== platformRandom) return p384.generateKeyPair(random);
+    if (random !== platformRandom) {
+      const { scalar, point } = drawnKeyPair('P-384', random);
+      return { encapsulationKey: point, decapsulationKey: scalar };
+    }
     // 0.52 ms, noble 0.71.
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-384' });
     const [decapsulationKey] = exportJwk(privateKey, P384_SCALAR, 'd') as [Uint8Array];
@@ -28,7 +34,12 @@ export const nodeP384: Kem = {
     return { encapsulationKey: pointOf(privateKey), decapsulationKey };
   },
   encapsulate(encapsulationKey, random) {
-    if (random !== platformRandom) return p384.encapsulate(encapsulationKey, random);
+    if (random !== platformRandom) {
+      const { scalar, point } = drawnKeyPair('P-384', random);
+      const shared = sharedX(ecPrivateKey('P-384', scalar, point), encapsulationKey);
+      wipe(scalar);
+      return shared && { raw: shared, ciphertext: point };
+    }
     // 1.1 ms, noble 5.0.
     const ephemeral = generateKeyPairSync('ec', { namedCurve: 'P-384' });
     const raw = sharedX(ephemeral.privateKey, encapsulationKey);
@@ -50,7 +61,7 @@ export const nodeP384WithConcatenationKdf: Kem = /* @__PURE__ */ withConcatenati
 
 function importOwnKey(scalar: Uint8Array, point: Uint8Array): KeyObject {
   // OpenSSL imports a scalar of zero without a word.
-  expectP384Scalar(scalar);
+  expectScalar('P-384', 'P-384 decapsulation key', scalar);
   expectLength('P-384 encapsulation key', point, P384_POINT);
   try {
     return ecPrivateKey('P-384', scalar, point);

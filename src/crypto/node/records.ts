@@ -2,7 +2,7 @@
 import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto';
 import type { RecordCipher } from '../provider.ts';
 import { aeadRecordCipher, TAG_LENGTH, type Aead } from '../record/aead.ts';
-import { fernetOver, fernetRecordCipher, type Fernet, type FernetPrimitives } from '../record/fernet.ts';
+import { fernetOver, fernetRecordCipher, type Fernet, type FernetPrimitives } from '../record/fernetToken.ts';
 import { nodeHashes } from './hashes.ts';
 import { plain } from './keys.ts';
 import { oneTimeKey } from './oneTimeKey.ts';

@@ -1,18 +1,28 @@
-/** Signatures by node:crypto. Keys are parsed by the portable code, so that every provider refuses the same ones. */
-import { constants, generateKeyPairSync, sign, verify, type KeyObject } from 'node:crypto';
+/** Signatures by node:crypto. Public keys are checked in plain BigInt: OpenSSL alone would take more of them. */
+import { constants, createPublicKey, generateKeyPairSync, sign, verify, type KeyObject } from 'node:crypto';
 import { concat } from '../../bytes.ts';
 import { SimsError } from '../../errors.ts';
 import { expectLength } from '../check.ts';
 import { platformRandom } from '../platform.ts';
-import type { SignatureKeyPair, SignaturePublicKey, SignatureScheme } from '../provider.ts';
-import { ecdsaP256, expectP256Scalar, P256_SCALAR } from '../signature/ecdsa.ts';
-import { ed25519, ED25519_SEED, ED25519_SIGNATURE, parseEd25519 } from '../signature/ed25519.ts';
+import type { RandomBytes, SignatureKeyPair, SignaturePublicKey, SignatureScheme } from '../provider.ts';
+import { expectScalar } from '../nistScalar.ts';
+import { ED25519_SEED, ED25519_SIGNATURE, isSoundEd25519 } from '../signature/ed25519Point.ts';
 import { parseP256, parseP384 } from '../signature/nistPublicKey.ts';
 import { parseRsa, PSS_SALT } from '../signature/rsaPss.ts';
 import { ed25519Spki, p256Spki, rawEd25519, rawP256, rawRsa } from '../signature/spki.ts';
-import { ecPrivateKey, exportJwk, okpPrivateKey, okpPublicKey, plain, spkiPublicKey } from './keys.ts';
+import { drawnKeyPair } from './drawn.ts';
+import {
+  ecPrivateKey,
+  ed25519PrivateKey,
+  exportJwk,
+  okpPrivateKey,
+  okpPublicKey,
+  plain,
+  spkiPublicKey,
+} from './keys.ts';
 
 const RAW = 'ieee-p1363';
+const P256_SCALAR = 32;
 const P384_SCALAR = 48;
 
 const publicKeyOf = new WeakMap<SignaturePublicKey, KeyObject>();
@@ -24,15 +34,12 @@ export const nodeEd25519: SignatureScheme = {
   parsePublicKey: parseEd25519,
   verify(publicKey, message, signature) {
     if (signature.length !== ED25519_SIGNATURE) return false;
-    const key = publicKeyFor(publicKey, () => {
-      // A structure that was not parsed: OpenSSL itself would take a key of low order.
-      const raw = parseEd25519(publicKey.spki) && rawEd25519(publicKey.spki);
-      return raw && okpPublicKey('Ed25519', raw);
-    });
+    // A structure that was not parsed here is checked now: OpenSSL itself would take a key of low order.
+    const key = publicKeyFor(publicKey, () => ed25519KeyObject(publicKey.spki));
     return key !== undefined && verify(null, message, key, signature);
   },
   generateKeyPair(random) {
-    if (random !== platformRandom) return requireGenerate(ed25519)(random);
+    if (random !== platformRandom) return ed25519KeyPairOf(random);
     const pair = generateKeyPairSync('ed25519');
     const [privateKey, publicKey] = exportJwk(pair.privateKey, ED25519_SEED, 'd', 'x') as [Uint8Array, Uint8Array];
     privateKeyOf.set(privateKey, pair.privateKey);
@@ -55,7 +62,10 @@ export const nodeEcdsaP256: SignatureScheme = {
   verify: (publicKey, message, signature) =>
     signature.length === 2 * P256_SCALAR && verifyEcdsa('sha256', parseP256, publicKey, message, signature),
   generateKeyPair(random) {
-    if (random !== platformRandom) return requireGenerate(ecdsaP256)(random);
+    if (random !== platformRandom) {
+      const { scalar, point } = drawnKeyPair('P-256', random);
+      return { algorithm: 'ECDSA-P256-SHA256', spki: p256Spki(point), privateKey: scalar };
+    }
     const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const members = exportJwk(pair.privateKey, P256_SCALAR, 'd', 'x', 'y');
     const [privateKey, x, y] = members as [Uint8Array, Uint8Array, Uint8Array];
@@ -63,7 +73,7 @@ export const nodeEcdsaP256: SignatureScheme = {
     return { algorithm: 'ECDSA-P256-SHA256', spki: p256Spki(concat(Uint8Array.of(4), x, y)), privateKey };
   },
   sign(keyPair, message) {
-    expectP256Scalar(keyPair.privateKey);
+    expectScalar('P-256', 'P-256 private key', keyPair.privateKey);
     const key = privateKeyFor(keyPair, (pair) => {
       const point = rawP256(pair.spki);
       return point && ecPrivateKey('P-256', pair.privateKey, point);
@@ -127,7 +137,25 @@ function privateKeyFor(keyPair: SignatureKeyPair, make: (pair: SignatureKeyPair)
   return key;
 }
 
-function requireGenerate(scheme: SignatureScheme): NonNullable<SignatureScheme['generateKeyPair']> {
-  if (scheme.generateKeyPair === undefined) throw new TypeError(`${scheme.algorithm} generates no keys`);
-  return scheme.generateKeyPair;
+/** The key, parsed once: the KeyObject is kept with it. */
+function parseEd25519(spki: Uint8Array): SignaturePublicKey | undefined {
+  const key = ed25519KeyObject(spki);
+  if (key === undefined) return undefined;
+  const publicKey: SignaturePublicKey = { algorithm: 'Ed25519', spki: Uint8Array.from(spki) };
+  publicKeyOf.set(publicKey, key);
+  return publicKey;
+}
+
+function ed25519KeyObject(spki: Uint8Array): KeyObject | undefined {
+  const raw = rawEd25519(spki);
+  return raw !== undefined && isSoundEd25519(raw) ? okpPublicKey('Ed25519', raw) : undefined;
+}
+
+function ed25519KeyPairOf(random: RandomBytes): SignatureKeyPair {
+  const privateKey = random(ED25519_SEED);
+  expectLength('randomness', privateKey, ED25519_SEED);
+  const key = ed25519PrivateKey(privateKey);
+  const [publicKey] = exportJwk(createPublicKey(key), 32, 'x') as [Uint8Array];
+  privateKeyOf.set(privateKey, key);
+  return { algorithm: 'Ed25519', spki: ed25519Spki(publicKey), privateKey };
 }

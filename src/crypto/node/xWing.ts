@@ -2,9 +2,9 @@
 import { createHash, createPublicKey, hash, type KeyObject } from 'node:crypto';
 import { concat, wipe } from '../../bytes.ts';
 import { expectLength } from '../check.ts';
-import { X_WING, xWing } from '../kem/xWing.ts';
+import { X_WING } from '../kem/lengths.ts';
 import { platformRandom } from '../platform.ts';
-import type { Kem } from '../provider.ts';
+import type { Kem, RandomBytes } from '../provider.ts';
 import { exportJwk, plain, x25519PrivateKey } from './keys.ts';
 import { mlKem768, type MlKemKey } from './mlKem.ts';
 import { encapsulateX25519, sharedX } from './x25519.ts';
@@ -21,10 +21,7 @@ interface ExpandedKey {
 /** Expanded keys by the identity of the seed's bytes: they live as long as these. */
 const expandedOf = new WeakMap<Uint8Array, ExpandedKey>();
 
-/**
- * X-Wing of Node. Key pairs and decapsulation are deterministic as they are; an encapsulation under other randomness
- * than the platform's is the portable one.
- */
+/** X-Wing of Node. With the platform's randomness Node draws what an encapsulation takes. */
 export const nodeXWing: Kem = {
   name: 'X-Wing',
   encapsulationKeyLength: X_WING.encapsulationKey,
@@ -37,11 +34,11 @@ export const nodeXWing: Kem = {
     return { encapsulationKey: concat(key.mlKem.encapsulationKey, key.x25519PublicKey), decapsulationKey };
   },
   encapsulate(encapsulationKey, random) {
-    if (random !== platformRandom) return xWing.encapsulate(encapsulationKey, random);
+    const source = random === platformRandom ? undefined : split(random);
     if (encapsulationKey.length !== X_WING.encapsulationKey) return undefined;
     const x25519PublicKey = encapsulationKey.subarray(X_WING.mlKemEncapsulationKey);
-    const postQuantum = mlKem768().encapsulate(encapsulationKey.subarray(0, X_WING.mlKemEncapsulationKey));
-    const classical = postQuantum && encapsulateX25519(x25519PublicKey);
+    const postQuantum = mlKem768().encapsulate(encapsulationKey.subarray(0, X_WING.mlKemEncapsulationKey), source?.mlKem);
+    const classical = postQuantum && encapsulateX25519(x25519PublicKey, source?.x25519 ?? platformRandom);
     if (postQuantum === undefined || classical === undefined) return undefined;
     return {
       raw: combine(postQuantum.raw, classical.raw, classical.ciphertext, x25519PublicKey),
@@ -59,6 +56,13 @@ export const nodeXWing: Kem = {
     return combine(postQuantum, classical, share, key.x25519PublicKey);
   },
 };
+
+/** The 64 bytes that an encapsulation draws: ML-KEM's message, and the X25519 key that the second drawing gets. */
+function split(random: RandomBytes): { readonly mlKem: Uint8Array; readonly x25519: RandomBytes } {
+  const drawn = random(X_WING.encapsulationRandomness);
+  expectLength('randomness', drawn, X_WING.encapsulationRandomness);
+  return { mlKem: drawn.subarray(0, 32), x25519: () => drawn.subarray(32) };
+}
 
 function expand(seed: Uint8Array): ExpandedKey {
   const kept = expandedOf.get(seed);

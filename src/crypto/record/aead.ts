@@ -9,7 +9,8 @@ export const NONCE_RANDOMNESS = 6;
 /** Bytes of the authentication tag, at the end of what is sealed. */
 export const TAG_LENGTH = 16;
 
-const NONCE_LENGTH = 12;
+/** Used again for each record: libraries copy it before they return, and new memory costs more than the copy. */
+const nonce = new Uint8Array(12);
 
 /** Encryption and decryption under a 12-byte nonce; `open` throws when the tag is wrong. */
 export interface Aead {
@@ -28,11 +29,11 @@ export function aeadRecordCipher(name: 'ChaCha20-Poly1305' | 'AES-256-GCM', aead
       expectLength(`${name} randomness`, randomness, NONCE_RANDOMNESS);
       return aead.seal(key, padNonce(randomness), associatedData, plaintext);
     },
-    open(key, nonce, associatedData, sealed) {
+    open(key, randomness, associatedData, sealed) {
       expectLength(`${name} key`, key, KEY_LENGTH);
-      if (nonce.length !== NONCE_RANDOMNESS || sealed.length < TAG_LENGTH) return undefined;
+      if (randomness.length !== NONCE_RANDOMNESS || sealed.length < TAG_LENGTH) return undefined;
       try {
-        return aead.open(key, padNonce(nonce), associatedData, sealed);
+        return aead.open(key, padNonce(randomness), associatedData, sealed);
       } catch {
         return undefined;
       }
@@ -41,7 +42,6 @@ export function aeadRecordCipher(name: 'ChaCha20-Poly1305' | 'AES-256-GCM', aead
 }
 
 function padNonce(randomness: Uint8Array): Uint8Array {
-  const nonce = new Uint8Array(NONCE_LENGTH);
   nonce.set(randomness);
   return nonce;
 }

@@ -1,15 +1,10 @@
 /** ECDSA on P-256 with SHA-256 and on P-384 with SHA-384 (FIPS 186-5 §6); signatures are raw r ‖ s. */
 import { p256 as curve256, p384 as curve384 } from '@noble/curves/nist.js';
-import { SimsError } from '../../errors.ts';
-import { expectLength } from '../check.ts';
+import { drawScalar, expectScalar } from '../nistScalar.ts';
 import type { SignatureScheme } from '../provider.ts';
 import { parseP256, parseP384 } from './nistPublicKey.ts';
 import { p256Spki, rawP256, rawP384 } from './spki.ts';
 
-/** Bytes of a P-256 scalar, and half of a signature's. */
-export const P256_SCALAR = 32;
-
-const MAXIMUM_DRAWS = 64;
 // Larger s is accepted, as FIPS does: the protocol gives no meaning to a signature's bytes.
 const OPTIONS = { prehash: true, lowS: false, format: 'compact' } as const;
 
@@ -19,7 +14,7 @@ export const ecdsaP256: SignatureScheme = {
   parsePublicKey: parseP256,
   verify(publicKey, message, signature) {
     const point = rawP256(publicKey.spki);
-    if (point === undefined || signature.length !== 2 * P256_SCALAR) return false;
+    if (point === undefined || signature.length !== 64) return false;
     try {
       return curve256.verify(signature, message, point, OPTIONS);
     } catch {
@@ -27,16 +22,11 @@ export const ecdsaP256: SignatureScheme = {
     }
   },
   generateKeyPair(random) {
-    for (let draw = 0; draw < MAXIMUM_DRAWS; draw += 1) {
-      const privateKey = random(P256_SCALAR);
-      expectLength('randomness', privateKey, P256_SCALAR);
-      if (!curve256.utils.isValidSecretKey(privateKey)) continue;
-      return { algorithm: 'ECDSA-P256-SHA256', spki: p256Spki(curve256.getPublicKey(privateKey, false)), privateKey };
-    }
-    throw new SimsError('crypto/random-failed', `no P-256 scalar in ${MAXIMUM_DRAWS} draws`);
+    const privateKey = drawScalar('P-256', random);
+    return { algorithm: 'ECDSA-P256-SHA256', spki: p256Spki(curve256.getPublicKey(privateKey, false)), privateKey };
   },
   sign(keyPair, message) {
-    expectP256Scalar(keyPair.privateKey);
+    expectScalar('P-256', 'P-256 private key', keyPair.privateKey);
     return curve256.sign(message, keyPair.privateKey, OPTIONS);
   },
 };
@@ -55,11 +45,3 @@ export const ecdsaP384: SignatureScheme = {
     }
   },
 };
-
-/** @throws `crypto/invalid-argument` unless the key is a scalar in [1, n − 1]. */
-export function expectP256Scalar(key: Uint8Array): void {
-  expectLength('P-256 private key', key, P256_SCALAR);
-  if (!curve256.utils.isValidSecretKey(key)) {
-    throw new SimsError('crypto/invalid-argument', 'P-256 private key is not in the range of the group');
-  }
-}

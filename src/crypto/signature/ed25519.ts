@@ -4,14 +4,10 @@ import { sha512 } from '@noble/hashes/sha2.js';
 import { concat, equal } from '../../bytes.ts';
 import { expectLength } from '../check.ts';
 import type { SignaturePublicKey, SignatureScheme } from '../provider.ts';
+import { ED25519_SEED, ED25519_SIGNATURE } from './ed25519Point.ts';
 import { ed25519Spki, rawEd25519 } from './spki.ts';
 
 type Point = InstanceType<typeof curve.Point>;
-
-/** Bytes of the seed, which is the private key. */
-export const ED25519_SEED = 32;
-/** Bytes of a signature: R ‖ S. */
-export const ED25519_SIGNATURE = 64;
 
 const pointOf = new WeakMap<SignaturePublicKey, Point>();
 
