@@ -15,12 +15,11 @@ const MAY_IMPORT = {
   relay: ['session', 'handshake', 'messages', 'codec', 'crypto', 'ifc', 'cc', 'transport'],
   client: LAYERS.filter((folder) => folder !== 'relay'),
   testing: LAYERS,
-  cli: [...LAYERS, 'testing'],
 };
 const MAY_IMPORT_TYPES = { ifc: ['cc'], handshake: ['cc'] };
 
 const SHARED = '^src/(errors|bytes)\\.ts$';
-const NODE_ONLY = ['^src/.*/(node|pkcs11|nats|sqlite)/', '^src/cli/', '^src/index\\.node\\.ts$'];
+const NODE_ONLY = ['^src/.*/(node|pkcs11|nats|sqlite)/', '^src/index\\.node\\.ts$'];
 /** Installed by users who want them; the repository can be without the native one. */
 const OPTIONAL_PEERS = ['^pkcs11js$', 'node_modules/(@types/)?ws/', 'node_modules/pkcs11js/'];
 
@@ -68,10 +67,10 @@ export default {
     },
     {
       name: 'root-imports',
-      comment: 'the paved path is the client with the default suites: no relay, no testing, no command line',
+      comment: 'the paved path is the client with the default suites: no relay, no testing',
       severity: 'error',
       from: { path: '^src/index(\\.node)?\\.ts$' },
-      to: { path: within(['relay', 'testing', 'cli']) },
+      to: { path: within(['relay', 'testing']) },
     },
     {
       name: 'root-is-the-top',
@@ -83,14 +82,8 @@ export default {
     {
       name: 'testing-is-imported-by-nobody',
       severity: 'error',
-      from: { path: '^src/', pathNot: within(['testing', 'cli']) },
+      from: { path: '^src/', pathNot: within(['testing']) },
       to: { path: within(['testing']) },
-    },
-    {
-      name: 'cli-is-imported-by-nobody',
-      severity: 'error',
-      from: { path: '^src/', pathNot: within(['cli']) },
-      to: { path: within(['cli']) },
     },
     {
       name: 'node-only-folders-are-apart',
@@ -101,7 +94,7 @@ export default {
     },
     {
       name: 'node-modules-of-node-in-node-only-folders',
-      comment: 'only folders named node, pkcs11, nats, sqlite and cli import node:*',
+      comment: 'only folders named node, pkcs11, nats and sqlite import node:*',
       severity: 'error',
       from: { path: '^src/', pathNot: NODE_ONLY },
       to: { dependencyTypes: ['core'] },

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { bundleEntries } from './tools/entries.ts';
 import { writeBundledLicences } from './tools/licences.ts';
 
@@ -21,7 +20,7 @@ const library = {
 // The command is bundled whole: it must run from `npx` without the optional peers. Native code stays outside.
 const command = {
   name: 'command',
-  entry: { 'cli/main': 'src/cli/main.ts' },
+  entry: { 'cli/main': 'examples/cli/main.ts' },
   format: 'esm',
   target: 'node20',
   platform: 'node',
@@ -39,5 +38,5 @@ const command = {
 };
 
 // Plain objects: the declarations of tsup 9 name packages that it does not bring, and nothing here skips that check.
-const options: readonly object[] = existsSync('src/cli/main.ts') ? [library, command] : [library];
+const options: readonly object[] = [library, command];
 export default options;

@@ -26,7 +26,6 @@ const FORBIDDEN: readonly (readonly [string, string, string])[] = [
   ['src/index.ts', 'src/relay/a.ts', 'root-imports'],
   ['src/client/root.ts', 'src/index.ts', 'root-is-the-top'],
   ['src/client/testing.ts', 'src/testing/a.ts', 'testing-is-imported-by-nobody'],
-  ['src/client/node/cli.ts', 'src/cli/a.ts', 'cli-is-imported-by-nobody'],
   ['src/transport/native.ts', 'src/transport/node/a.ts', 'node-only-folders-are-apart'],
   ['src/cc/card.ts', 'src/cc/pkcs11/a.ts', 'node-only-folders-are-apart'],
   ['src/session/file.ts', 'node:fs', 'node-modules-of-node-in-node-only-folders'],
@@ -46,7 +45,6 @@ const ALLOWED: readonly (readonly [string, string])[] = [
   ['src/index.node.ts', 'src/client/node/a.ts'],
   ['src/relay/sqlite/file.ts', 'node:fs'],
   ['src/crypto/noble.ts', '@noble/hashes'],
-  ['src/cli/relay.ts', 'src/relay/node/a.ts'],
   ['src/testing/everything.ts', 'src/relay/a.ts'],
 ];
 

@@ -69,7 +69,7 @@ describe.each(['tcp', 'ws'] as const)('two chats over %s', (scheme) => {
 async function exchange(ana: ChatProcess, rui: ChatProcess): Promise<void> {
   const texts = { ana: textsOf('ana'), rui: textsOf('rui') };
   await Promise.all([sendAll(ana, rui.id, texts.ana), sendAll(rui, ana.id, texts.rui)]);
-  await Promise.all([allDelivered(ana), allDelivered(rui)]);
+  await Promise.all([allDone(ana), allDone(rui)]);
   expectAllDelivered(ana, texts.ana);
   expectAllDelivered(rui, texts.rui);
   expectReceived(rui, ana, texts.ana);
@@ -104,15 +104,15 @@ async function sendAll(from: ChatProcess, peer: string, texts: readonly string[]
   for (const [ref, text] of texts.entries()) await from.process.send({ do: 'send', peer, text, ref });
 }
 
-/** Resolves when the last of its messages is delivered. */
-async function allDelivered(from: ChatProcess): Promise<void> {
-  let left = COUNT;
+/** Resolves when its messages are delivered and those of the other have come. */
+async function allDone(chat: ChatProcess): Promise<void> {
+  const left = { state: COUNT, message: COUNT };
   await new Promise<void>((resolve, reject) => {
-    void from.process.ended.then(() => reject(new Error(`${from.name} ended: ${from.process.log}`)));
-    from.process.onEvent(({ event, state }) => {
-      if (event !== 'state' || (state !== 'delivered' && state !== 'failed')) return;
-      left -= 1;
-      if (left === 0) resolve();
+    void chat.process.ended.then(() => reject(new Error(`${chat.name} ended: ${chat.process.log}`)));
+    chat.process.onEvent(({ event, state }) => {
+      if (event === 'message') left.message -= 1;
+      else if (event === 'state' && (state === 'delivered' || state === 'failed')) left.state -= 1;
+      if (left.state <= 0 && left.message <= 0) resolve();
     });
   });
 }
