@@ -170,8 +170,8 @@ function receive(before: ConversationState, input: Of<'receive'>, context: Conve
   const record: EarlyRecord = {
     type: message.type,
     id: message.type === 'ack' ? undefined : message.id,
-    saData: message.saData!,
-    sealed: message.data!,
+    saData: message.saData,
+    sealed: message.data,
   };
   const outputs: ConversationOutput[] = [];
   let state = take(dropOldKeys(before, nowMs), record, nowMs, context, outputs);

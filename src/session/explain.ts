@@ -94,18 +94,24 @@ function explainEpoch(
 ): RecordExplanation | undefined {
   const { epochs, announced } = state.receive;
   const newest = epochs.at(-1)!;
-  const open = epochs.map((epoch) => epoch.epoch).join(' and ');
+  const openEpochs = epochs.map((epoch) => epoch.epoch).join(' and ');
   const clone = findClone(state, fields, context);
   if (clone !== undefined) {
     const expected = `the announcement ${hex(clone.expected)} of epoch ${fields.epoch}`;
     const advice = 'Two programs have the keys of the peer: ask it to start anew, and compare safety numbers.';
     return problem('clone', expected, `the authentic announcement ${hex(clone.got)}`, advice);
   }
-  const epoch = announced?.epoch === fields.epoch ? announced : epochs.find((open) => open.epoch === fields.epoch);
+  const epoch =
+    announced?.epoch === fields.epoch ? announced : epochs.find((candidate) => candidate.epoch === fields.epoch);
   if (epoch !== undefined) return explainNumber(state, epoch, record, fields);
   const got = `epoch ${fields.epoch}, record ${fields.number}`;
   if (fields.epoch < newest.epoch) {
-    return problem('epoch-over', `a record of epoch ${open}`, got, 'Its keys are gone. If it is new, it was too late.');
+    return problem(
+      'epoch-over',
+      `a record of epoch ${openEpochs}`,
+      got,
+      'Its keys are gone. If it is new, it was too late.',
+    );
   }
   if (fields.epoch > newest.epoch + 1) {
     const advice = 'This state is older than what the peer has seen of it, or was restored: open a new conversation.';

@@ -28,7 +28,6 @@ import {
   STATE_VERSION,
   type CloseReason,
   type Consistency,
-  type ContentKind,
   type ConversationState,
   type EarlyRecord,
   type InboxEntry,
@@ -335,7 +334,7 @@ function readInboxEntry(fields: Fields): InboxEntry {
   return {
     m: fields.number(),
     id: messageIdFromBytes(fields.bytes()),
-    kind: fields.oneOf(KINDS) as ContentKind | 'close',
+    kind: fields.oneOf(KINDS),
     content: fields.bytes(),
     inSightOf: fields.number(),
     receivedAtMs: fields.number(),

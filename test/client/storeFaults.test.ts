@@ -9,7 +9,7 @@ import { storedConversations, StoreKeeper } from '../../src/client/storedState.t
 import { nodeProvider } from '../../src/crypto/node/provider.ts';
 import { chacha20Poly1305 } from '../../src/crypto/record/chacha20Poly1305.ts';
 import { X25519_WITH_CHACHA20_POLY1305_SHA256 } from '../../src/crypto/suites.ts';
-import { SimsError } from '../../src/errors.ts';
+import type { SimsError } from '../../src/errors.ts';
 import type { RecordMessage } from '../../src/session/conversation.ts';
 import type { ConversationOutput } from '../../src/session/conversation.ts';
 import type { ConversationState } from '../../src/session/state.ts';

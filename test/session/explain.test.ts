@@ -60,11 +60,13 @@ function fake(epoch: number, number: number, announcement = 0): RecordMessage {
 
 describe('explainRecord', () => {
   it('finds nothing wrong with a record that opens', () => {
+    expect.hasAssertions();
     const both = begun();
     expectProblem(both.b, both.a.send(text(1)), 'none');
   });
 
   it('names who should have sealed what does not open', () => {
+    expect.hasAssertions();
     const both = begun();
     const record = both.a.send(text(1));
     expectProblem(
@@ -78,6 +80,7 @@ describe('explainRecord', () => {
   });
 
   it('names the conversation that it expected, and the one that came', () => {
+    expect.hasAssertions();
     const both = begun();
     const record = both.a.send(text(1));
     const saData = Uint8Array.from(record.saData!);
@@ -86,6 +89,7 @@ describe('explainRecord', () => {
   });
 
   it('tells a used number, one beyond the window, and numbers and epochs that cannot be', () => {
+    expect.hasAssertions();
     const both = begun();
     const record = both.a.send(text(1));
     both.settle();
@@ -98,6 +102,7 @@ describe('explainRecord', () => {
   });
 
   it('tells what lies beyond an announced end, before the open epochs, or under a key that is gone', () => {
+    expect.hasAssertions();
     const both = begun();
     const old = fake(0, 1);
     for (let turn = 0; turn < 2; turn += 1) {
@@ -114,6 +119,7 @@ describe('explainRecord', () => {
   });
 
   it('tells a clone and a rollback, with the hashes', () => {
+    expect.hasAssertions();
     const both = begun();
     const clone = both.a.clone();
     both.a.step({ type: 'rekey' });
@@ -129,6 +135,7 @@ describe('explainRecord', () => {
   });
 
   it('tells its own record, a message of the hop, an ended conversation and malformed bytes', () => {
+    expect.hasAssertions();
     const both = begun();
     expectProblem(both.a, both.a.send(text(1)), 'own-record', 'relay sent it back');
     const id = messageIdFromBytes(new Uint8Array(8));

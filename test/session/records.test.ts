@@ -57,13 +57,13 @@ describe.each([X25519, FERNET].map((suite) => [suite.name, suite] as const))('a 
         const bytes = Uint8Array.from(record[field]!);
         bytes[index]! ^= 1 << (index % 8);
         const other = both.b.clone();
-        other.receive({ ...record, [field]: bytes } as RecordMessage);
+        other.receive({ ...record, [field]: bytes });
         // A lower number is one that was used; a higher epoch waits. Nothing of it is shown or acknowledged.
         expect(other.shown).toHaveLength(0);
         expect(other.state.receive.history).toEqual(both.b.state.receive.history);
         expect(other.state.receive.epochs).toEqual(both.b.state.receive.epochs);
       }
-      expectRefused(both.b, { ...record, [field]: record[field]!.subarray(1) } as RecordMessage);
+      expectRefused(both.b, { ...record, [field]: record[field]!.subarray(1) });
     }
     both.b.receive(record);
     expect(texts(both.b)).toEqual(['0', '1']);
@@ -94,6 +94,7 @@ describe.each([X25519, FERNET].map((suite) => [suite.name, suite] as const))('a 
   });
 
   it('is refused when it is reflected, of another conversation, or of the other plane', () => {
+    expect.hasAssertions();
     const both = begun(suite);
     const record = both.a.send(text(1));
     expectRefused(both.a, record);
@@ -184,7 +185,7 @@ describe('a receiver', () => {
     const both = begun();
     both.a.step({ type: 'rekey' });
     const record = both.a.send(text(1));
-    const kem = { ...X25519.ratchetKem!, decapsulate: () => expect.unreachable() as never };
+    const kem = { ...X25519.ratchetKem!, decapsulate: () => expect.unreachable() };
     for (let index = 16; index < record.saData!.length; index += 1) {
       const saData = Uint8Array.from(record.saData!);
       saData[index]! ^= 1;

@@ -34,17 +34,18 @@ describe('two ends over a wire that', () => {
   });
 
   it('does everything at once agree with a rekey at each turn', () => {
-    simulate(portable.X25519_WITH_CHACHA20_POLY1305_SHA256, 3, ALL_FAULTS);
+    expect(() => simulate(portable.X25519_WITH_CHACHA20_POLY1305_SHA256, 3, ALL_FAULTS)).not.toThrow();
   });
 
   it('does everything at once agree in the suite without a ratchet KEM', () => {
-    for (const seed of [4, 5, 6]) simulate(often(portable.RSA_WITH_AES_128_CBC_SHA256), seed, ALL_FAULTS);
+    const suite = often(portable.RSA_WITH_AES_128_CBC_SHA256);
+    for (const seed of [4, 5, 6]) expect(() => simulate(suite, seed, ALL_FAULTS)).not.toThrow();
   });
 
   it.each(portable.allSuites.map((suite) => [suite.name, suite] as const))(
     'does everything at once agree in %s',
     (_name, suite) => {
-      simulate(suite, 7, ALL_FAULTS, 30);
+      expect(() => simulate(suite, 7, ALL_FAULTS, 30)).not.toThrow();
     },
   );
 });

@@ -227,7 +227,7 @@ export class Simulation {
     const bytes = concat((message as unknown as Record<string, Uint8Array>)[field]!);
     const index = Math.floor(this.#chance() * bytes.length);
     bytes[index] = bytes[index]! ^ (1 << Math.floor(this.#chance() * 8));
-    return { ...message, [field]: bytes } as RecordMessage;
+    return { ...message, [field]: bytes };
   }
 
   #pass(forMs: number): void {
