@@ -66,8 +66,8 @@ export interface HandshakeShared {
   readonly serverNames?: readonly string[];
   readonly rsaPool?: { readonly available?: number; take(): KemKeyPair | undefined };
   readonly audit: (entry: AuditEntry) => void;
-  /** Handshakes in flight. */
-  readonly inFlight: { all: number; rsa: number };
+  /** Handshakes in flight, oldest first. */
+  readonly inFlight: { readonly all: Set<HopHandshake>; rsa: number };
 }
 
 /** A client that has come in. */
@@ -96,6 +96,8 @@ export interface HandshakeHooks {
 }
 
 const RSA: SuiteName = 'RSA_WITH_AES_128_CBC_SHA256';
+/** When all places are taken, a client that has kept the relay waiting for so long gives up its own, in milliseconds. */
+const YIELD_AFTER_MS = 2_000;
 /** Between these the machine takes no message but repeats. */
 const READY: readonly string[] = ['idle', 'awaiting-phase-3', 'established', 'failed'];
 
@@ -107,7 +109,8 @@ export class HopHandshake {
   #id: MessageId | undefined;
   #rejection: ErrorReason | undefined;
   #introduction: Omit<Entrant, 'established'> | undefined;
-  #counted: 'none' | 'plain' | 'rsa' = 'none';
+  #isRsa = false;
+  #acceptedAtMs = 0;
   #isOver = false;
 
   constructor(shared: HandshakeShared, hooks: HandshakeHooks) {
@@ -152,9 +155,7 @@ export class HopHandshake {
   release(): void {
     this.#isOver = true;
     const { inFlight } = this.#shared;
-    if (this.#counted !== 'none') inFlight.all -= 1;
-    if (this.#counted === 'rsa') inFlight.rsa -= 1;
-    this.#counted = 'none';
+    if (inFlight.all.delete(this) && this.#isRsa) inFlight.rsa -= 1;
   }
 
   #failed(error: SimsError): void {
@@ -198,8 +199,8 @@ export class HopHandshake {
   #consent(output: ConsentOutput): ResponderInput {
     const { suites, limits, inFlight, serverNames, identity, random, now, rsaPool } = this.#shared;
     if (output.handshakeId !== this.#id) return this.#reject('malformed');
-    if (inFlight.all >= limits.handshakes) return this.#reject('busy');
     if (serverNames !== undefined && !serverNames.includes(output.serverName ?? '')) return this.#reject('rejected');
+    if (inFlight.all.size >= limits.handshakes && !this.#makeRoom()) return this.#reject('busy');
     const names = suites.map((suite) => suite.name);
     const withoutRsa = names.filter((name) => name !== RSA);
     const hasOther = withoutRsa.some((name) => output.offer.includes(name));
@@ -210,9 +211,10 @@ export class HopHandshake {
     if (chosen === undefined && !servesRsa && names.some((name) => output.offer.includes(name))) {
       return this.#reject('busy');
     }
-    this.#counted = chosen === RSA ? 'rsa' : 'plain';
-    inFlight.all += 1;
-    if (chosen === RSA) inFlight.rsa += 1;
+    this.#isRsa = chosen === RSA;
+    this.#acceptedAtMs = now();
+    inFlight.all.add(this);
+    if (this.#isRsa) inFlight.rsa += 1;
     return {
       type: 'accept',
       suites: served,
@@ -222,6 +224,20 @@ export class HopHandshake {
       nowMs: now(),
       timeoutMs: limits.establishMs,
     };
+  }
+
+  /** Ends the oldest handshake whose client has had its time to answer, so that half-done ones cannot keep others out. */
+  #makeRoom(): boolean {
+    const { inFlight, now } = this.#shared;
+    const latest = now() - YIELD_AFTER_MS;
+    for (const other of inFlight.all) {
+      if (other.#acceptedAtMs > latest) return false;
+      if (other.#run.at !== 'awaiting-phase-3') continue;
+      other.#rejection = 'busy';
+      other.abort(new SimsError('handshake/aborted', 'its place was needed'));
+      return true;
+    }
+    return false;
   }
 
   /** Clearance from the credential, then the level that was asked for, if it is not above. */

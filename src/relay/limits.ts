@@ -15,11 +15,14 @@ export interface RelayLimits {
   /** Connections in all. Each costs a descriptor and about 20 kB. Default 20,000. */
   readonly connections: number;
   /**
-   * Connections without a hop. When there are more, the oldest that has said nothing makes room, so that silent
-   * strangers cannot keep others out; when all have spoken, the new one is turned away. Default 1,024.
+   * Connections without a hop. When there are more, the oldest that has begun no handshake makes room, so that idle
+   * strangers cannot keep others out; when all have begun one, the new one is turned away. Default 1,024.
    */
   readonly strangers: number;
-  /** Handshakes in flight; beyond it clients are told `busy`. Bounds the memory of half-done handshakes. Default 256. */
+  /**
+   * Handshakes in flight. Beyond it one whose client has not answered for 2 s is given up, or, when there is none, the new
+   * client is told `busy`. Bounds the memory of half-done handshakes. Default 256.
+   */
   readonly handshakes: number;
   /** RSA handshakes in flight: each takes a key pair that costs a second. Beyond it RSA is not served. Default 8. */
   readonly rsaHandshakes: number;

@@ -103,6 +103,8 @@ export function createRelay(options: RelayOptions): Relay {
   return new RelayCore(options);
 }
 
+const RANDOM_STOCK_BYTES = 3_072;
+
 interface Connection {
   readonly id: number;
   encoding: Encoding;
@@ -128,11 +130,11 @@ class RelayCore implements Relay {
   readonly #sessionParts: SessionShared;
   readonly #beginHandshake: (connection: Connection) => HopHandshake;
   readonly #connections = new Map<number, Connection>();
-  /** Connections without a hop, oldest first; the silent ones apart. */
-  readonly #silent = new Set<Connection>();
+  /** Connections without a hop, oldest first; those that have begun no handshake apart. */
+  readonly #idle = new Set<Connection>();
   readonly #strangers = new Set<Connection>();
   readonly #graces = new Map<Presence<Session>, () => void>();
-  readonly #inFlight = { all: 0, rsa: 0 };
+  readonly #inFlight = { all: new Set<HopHandshake>(), rsa: 0 };
   readonly #load = { bytes: 0 };
   #sessions = 0;
   #isShuttingDown = false;
@@ -145,6 +147,8 @@ class RelayCore implements Relay {
     }
     const limits = limitsFrom(options.limits);
     const random = options.random ?? provider.random;
+    // Nonces of records are public, and drawing them one by one is dear.
+    const recordRandom = drawnAhead(random);
     const audit = (entry: AuditEntry): void => effects.audit?.(entry);
     this.relayIdentity = relayIdentityOf(provider, identity.credential.spki);
     this.limits = limits;
@@ -164,7 +168,7 @@ class RelayCore implements Relay {
       counters,
       mailbox,
       timers,
-      random,
+      random: recordRandom,
       now,
       load: this.#load,
       tooSlow: (session) => this.#tooSlow(session),
@@ -205,7 +209,7 @@ class RelayCore implements Relay {
     const { connections, strangers, establishMs } = this.limits;
     if (this.#isShuttingDown || this.#connections.size >= connections) return this.#refuse();
     if (this.#strangers.size >= strangers) {
-      const [oldest] = this.#silent;
+      const [oldest] = this.#idle;
       if (oldest === undefined) return this.#refuse();
       this.#counters.refused += 1;
       this.#close(oldest);
@@ -223,7 +227,7 @@ class RelayCore implements Relay {
     this.#counters.connections += 1;
     this.#connections.set(id, connection);
     this.#strangers.add(connection);
-    this.#silent.add(connection);
+    this.#idle.add(connection);
     this.#effects.setMessageLimit(id, this.limits.frameBytesBeforeHop);
     return true;
   }
@@ -282,7 +286,7 @@ class RelayCore implements Relay {
       ...this.#counters,
       connectionsNow: this.#connections.size,
       strangersNow: this.#strangers.size,
-      handshakesNow: this.#inFlight.all,
+      handshakesNow: this.#inFlight.all.size,
       sessionsNow: this.#sessions,
       addressesNow: this.#directory.size,
       gracesNow: this.#graces.size,
@@ -303,7 +307,6 @@ class RelayCore implements Relay {
   #fromStranger(connection: Connection, bytes: Uint8Array): void {
     if (!connection.hasSpoken) {
       connection.hasSpoken = true;
-      this.#silent.delete(connection);
       connection.encoding = encodingOf(bytes) ?? 'cbor';
     }
     let message: Message;
@@ -319,6 +322,7 @@ class RelayCore implements Relay {
       case 'connect':
         if (connection.handshake === undefined) {
           connection.handshake = this.#beginHandshake(connection);
+          this.#idle.delete(connection);
           this.#counters.handshakesStarted += 1;
         }
         this.#shakeHands(connection, connection.handshake, message);
@@ -390,7 +394,7 @@ class RelayCore implements Relay {
     connection.cancelTimer();
     connection.cancelTimer = () => {};
     this.#strangers.delete(connection);
-    this.#silent.delete(connection);
+    this.#idle.delete(connection);
     this.#sessions += 1;
     this.#counters.sessions += 1;
     this.#effects.setMessageLimit(id, this.limits.frameBytes);
@@ -473,7 +477,7 @@ class RelayCore implements Relay {
       if (!(error instanceof SimsError)) throw error;
       this.#counters.malformed += 1;
       // A type that this version does not know is no record: the hop is sound.
-      if (error.code === 'messages/unknown-type') this.#answerMalformed(session, error, bytes);
+      if (error.code === 'messages/unknown-type') this.#answer(session, reasonOf(error), bytes);
       else this.#finish(connection, 'malformed');
       return;
     }
@@ -505,7 +509,7 @@ class RelayCore implements Relay {
     } catch (error) {
       if (!(error instanceof SimsError)) throw error;
       this.#counters.malformed += 1;
-      this.#answerMalformed(session, error, bytes);
+      this.#answer(session, reasonOf(error), bytes);
       return;
     }
     switch (message.type) {
@@ -533,12 +537,16 @@ class RelayCore implements Relay {
         return;
       case 'secure':
         session.send({ type: 'error', code: 'unexpected' });
+        return;
+      default:
+        // A type that this relay does not serve.
+        this.#answer(session, 'unknown-type', bytes);
     }
   }
 
-  #answerMalformed(session: Session, error: SimsError, bytes: Uint8Array): void {
+  #answer(session: Session, code: ErrorReason, bytes: Uint8Array): void {
     const msgId = messageIdOf(bytes);
-    session.send({ type: 'error', code: reasonOf(error), ...(msgId === undefined ? {} : { msgId }) });
+    session.send({ type: 'error', code, ...(msgId === undefined ? {} : { msgId }) });
   }
 
   #slowDown(connection: Connection, untilMs: number): void {
@@ -587,7 +595,7 @@ class RelayCore implements Relay {
     const { session, handshake } = connection;
     connection.cancelTimer();
     this.#strangers.delete(connection);
-    this.#silent.delete(connection);
+    this.#idle.delete(connection);
     connection.handshake = undefined;
     handshake?.release();
     handshake?.abort(new SimsError('handshake/aborted', 'the connection is gone'));
@@ -674,6 +682,21 @@ class RelayCore implements Relay {
     this.#timers.set(this.#now() + everyMs, sweep);
     return mailbox;
   }
+}
+
+/** The same bytes, drawn many at a time. */
+function drawnAhead(random: RandomBytes): RandomBytes {
+  let stock: Uint8Array = new Uint8Array(0);
+  let used = 0;
+  return (length) => {
+    if (length > RANDOM_STOCK_BYTES) return random(length);
+    if (used + length > stock.length) {
+      stock = random(RANDOM_STOCK_BYTES);
+      used = 0;
+    }
+    used += length;
+    return stock.slice(used - length, used);
+  };
 }
 
 /** What to answer to bytes that are no message. */

@@ -159,9 +159,14 @@ describe('a stranger', () => {
 });
 
 describe('many strangers', () => {
-  it('that are silent make room for who speaks', () => {
+  it('that begin no handshake make room for who does', () => {
     const world = new World({ limits: { strangers: 100 } });
-    const silent = Array.from({ length: 3_000 }, () => world.connect('silent'));
+    const silent = Array.from({ length: 3_000 }, (_, index) => {
+      const client = world.connect('silent');
+      if (index % 10 === 0) client.sendClear({ type: 'secure', saData: BYTES, payload: BYTES });
+      world.settle();
+      return client;
+    });
     expect(world.relay.metrics()).toMatchObject({ strangersNow: 100, connectionsNow: 100, refused: 2_900 });
     expect(silent.filter((client) => !client.isClosed)).toEqual(silent.slice(-100));
     expect(world.join('alice').isEstablished).toBe(true);
@@ -183,6 +188,29 @@ describe('many strangers', () => {
     expect(half.filter((client) => client.isEstablished)).toHaveLength(5);
     expect(world.relay.metrics().handshakesNow).toBe(0);
     expect(world.join('later').isEstablished).toBe(true);
+  });
+
+  it('with half-done handshakes give their place to others after 2 s', () => {
+    const world = new World({ limits: { handshakes: 3 } });
+    const half = [1, 2, 3].map((index) => {
+      const client = world.connect(`half ${index}`);
+      client.isStalled = true;
+      client.start();
+      world.settle();
+      world.pass(10);
+      return client;
+    });
+    const early = world.connect('early');
+    early.start();
+    world.settle();
+    expect(early.errors).toEqual(['busy']);
+    world.pass(1_990);
+    expect(world.join('late').isEstablished).toBe(true);
+    for (const client of half) client.isStalled = false;
+    world.settle();
+    expect(half.map((client) => client.errors)).toEqual([['busy'], [], []]);
+    expect(half.map((client) => client.isClosed)).toEqual([true, false, false]);
+    expect(world.relay.metrics()).toMatchObject({ handshakesNow: 0, strangersNow: 0 });
   });
 
   it('are turned away beyond the limit of connections', () => {
