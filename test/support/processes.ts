@@ -28,7 +28,11 @@ export async function endAll(): Promise<void> {
 }
 
 /** Starts a process whose lines of JSON are kept. */
-export function run(command: readonly [string, ...string[]], parameters: readonly string[], options: SpawnOptions = {}): LineProcess {
+export function run(
+  command: readonly [string, ...string[]],
+  parameters: readonly string[],
+  options: SpawnOptions = {},
+): LineProcess {
   return new LineProcess(command, parameters, options);
 }
 
@@ -48,7 +52,11 @@ export class LineProcess {
   #hasEnded = false;
   readonly #listeners: ((event: Event) => void)[] = [];
 
-  constructor([command, ...first]: readonly [string, ...string[]], parameters: readonly string[], options: SpawnOptions) {
+  constructor(
+    [command, ...first]: readonly [string, ...string[]],
+    parameters: readonly string[],
+    options: SpawnOptions,
+  ) {
     this.child = spawn(command, [...first, ...parameters], { stdio: ['pipe', 'pipe', 'pipe'], ...options });
     running.add(this);
     this.child.stdin?.on('error', () => {});
