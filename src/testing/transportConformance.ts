@@ -18,6 +18,7 @@ export interface TransportPair {
 /** One check: resolves when the contract is kept and rejects, with what was seen, when it is not. */
 export interface ConformanceCheck {
   readonly name: string;
+  /** Runs the check. */
   run(): Promise<void>;
 }
 
