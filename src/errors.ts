@@ -120,6 +120,8 @@ export const ERRORS = {
   'client/conversation-closed': 'caller retry',
   /** An argument or option is not one that the client takes. */
   'client/invalid-argument': 'caller give-up',
+  /** The peer is away, and the relay has no bundle left to begin with: try again when it was there. */
+  'client/later': 'peer retry',
   /** The conversation is not open yet. */
   'client/not-open': 'caller retry',
   /** The peer does not want the conversation. */
@@ -172,6 +174,16 @@ export const ERRORS = {
   'handshake/aborted': 'caller retry',
   /** A box did not open or a signature does not verify; the cause is not told apart. */
   'handshake/authentication-failed': 'peer verify',
+  /** A bundle ends later than the credential in it. */
+  'handshake/bundle-beyond-credential': 'peer retry',
+  /** A bundle has ended, or ends too far ahead. */
+  'handshake/bundle-expired': 'peer retry',
+  /** A bundle was made for another relay. */
+  'handshake/bundle-foreign': 'peer verify',
+  /** A bundle is of another address or label, or not the one that was answered. */
+  'handshake/bundle-mismatch': 'peer verify',
+  /** A bundle is of another suite than both sides would have picked. */
+  'handshake/bundle-suite': 'peer verify',
   /** The kind of the credential does not fit: a relay as a person, or the reverse. */
   'handshake/credential-kind': 'peer verify',
   /** What a handshake asked of its host, such as a signature, failed for an unforeseen reason. */

@@ -49,6 +49,8 @@ export interface PersonCredential {
 /** What the handshake knows when it asks. */
 export interface PersonRequest {
   readonly plane: 'hop' | 'conversation';
+  /** What the session key must be for, where that is not the plane: starts with who is away. */
+  readonly purpose?: 'prekey';
   /** In a conversation: the peer's address, which ends with its device. */
   readonly address?: string;
   /** On a hop: the device that the client claims, 8 bytes. */
@@ -142,7 +144,7 @@ async function check(settings: Settings, credential: PersonCredential, request: 
     delegation: credential.delegation,
     signature: credential.delegationSignature,
     leaf,
-    purpose: request.plane,
+    purpose: request.purpose ?? request.plane,
     // What the context does not tell matches nothing: a check is never left out.
     device: deviceOf(request),
     relayIdentity: request.relayIdentity ?? new Uint8Array(),
@@ -208,7 +210,7 @@ function personName(subject: Name): string {
   const name = common ?? [GIVEN_NAME, SURNAME].flatMap((type) => attributeTexts(subject, type)).join(' ');
   // No control characters, line breaks or marks that turn the direction of text.
   const shown = name.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, '');
-  return [...shown].slice(0, MAX_NAME_CHARACTERS).join('');
+  return Array.from(shown).slice(0, MAX_NAME_CHARACTERS).join('');
 }
 
 function attributesOf(subject: Name): Readonly<Record<string, readonly string[]>> {

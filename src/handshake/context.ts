@@ -50,14 +50,23 @@ export type HandshakeContext = HopContext | ConversationContext;
 /** The context's bytes, which start the transcript. */
 export function contextBytes(context: HandshakeContext): Uint8Array {
   if (context.plane === 'hop') return lengthPrefixed('hop');
+  return partiesBytes('conversation', context);
+}
+
+function partiesBytes(kind: 'conversation' | 'prekey', context: ConversationContext): Uint8Array {
   return lengthPrefixed(
-    'conversation',
+    kind,
     addressBytes(context.initiator),
     addressBytes(context.responder),
     context.relayIdentity,
     context.initiatorLabel,
     context.responderLabel,
   );
+}
+
+/** The bytes that start the transcript of a start from a bundle (docs/protocol.md §4.4). */
+export function prekeyContextBytes(context: ConversationContext): Uint8Array {
+  return partiesBytes('prekey', context);
 }
 
 /** Own and peer's addresses and the peer's label, in a conversation; `undefined` on a hop, which learns them. */

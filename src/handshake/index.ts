@@ -12,6 +12,21 @@ export {
   type Plane,
   type Role,
 } from './context.ts';
+export {
+  BUNDLE_START,
+  BUNDLE_TRANSITIONS,
+  bundleTakes,
+  hasBundles,
+  LATE_START_MS,
+  MAX_BUNDLE_LIFETIME_MS,
+  stepBundle,
+  type BundleContext,
+  type BundleInput,
+  type BundleMadeOutput,
+  type BundleOutput,
+  type BundleStartInput,
+  type BundleState,
+} from './bundle.ts';
 export { INITIATOR_ARROWS, RESPONDER_ARROWS, stateDiagram, type Arrows } from './diagram.ts';
 export { failureReason } from './failureReason.ts';
 export {
@@ -40,6 +55,34 @@ export type { Failed, Step, TransitionTable } from './machine.ts';
 export type { MaybePromise } from './maybePromise.ts';
 export { chooseSuite, PROTOCOL_VERSION } from './negotiation.ts';
 export type { HandshakeParameters } from './parameters.ts';
+export {
+  PREKEY_INITIATOR_START,
+  PREKEY_INITIATOR_TRANSITIONS,
+  prekeyInitiatorTakes,
+  stepPrekeyInitiator,
+  type PrekeyInitiatorInput,
+  type PrekeyInitiatorOutput,
+  type PrekeyInitiatorState,
+  type PrekeyStartInput,
+} from './prekeyInitiator.ts';
+export {
+  PREKEY_RESPONDER_START,
+  PREKEY_RESPONDER_TRANSITIONS,
+  prekeyResponderTakes,
+  readBundleBody3,
+  stepPrekeyResponder,
+  type PrekeyAnswerInput,
+  type PrekeyResponderInput,
+  type PrekeyResponderOutput,
+  type PrekeyResponderState,
+} from './prekeyResponder.ts';
+export {
+  answerBundle,
+  makeBundle,
+  startFromBundle,
+  type AnsweredBundle,
+  type StartedFromBundle,
+} from './prekeys.ts';
 export {
   RESPONDER_START,
   RESPONDER_TRANSITIONS,

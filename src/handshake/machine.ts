@@ -20,17 +20,22 @@ export interface Step<State, Output> {
 }
 
 /** For each state, the inputs it takes and the function that handles each. A missing cell is misuse. */
-export type TransitionTable<State extends { at: string }, Input extends { type: string }, Output> = {
+export type TransitionTable<
+  State extends { at: string },
+  Input extends { type: string },
+  Output,
+  Context = HandshakeContext,
+> = {
   readonly [At in State['at']]: {
     readonly [Type in Input['type']]?: (
       state: Extract<State, { at: At }>,
       input: Extract<Input, { type: Type }>,
-      context: HandshakeContext,
+      context: Context,
     ) => Step<State, Output>;
   };
 };
 
-type Cell<State, Input, Output> = (state: State, input: Input, context: HandshakeContext) => Step<State, Output>;
+type Cell<State, Input, Output, Context> = (state: State, input: Input, context: Context) => Step<State, Output>;
 
 /**
  * Advances a machine by one input. Secrets of a state that is left are wiped, unless the next one holds them.
@@ -38,11 +43,11 @@ type Cell<State, Input, Output> = (state: State, input: Input, context: Handshak
  * @throws `handshake/unexpected-input` for a missing cell, `handshake/state-spent` for a state that was left before,
  * and whatever a caller's fault in the input is; nothing has changed then
  */
-export function advance<State extends { at: string }, Input extends { type: string }, Output>(
-  transitions: TransitionTable<State, Input, Output>,
+export function advance<State extends { at: string }, Input extends { type: string }, Output, Context>(
+  transitions: TransitionTable<State, Input, Output, Context>,
   state: State | Failed,
   input: Input,
-  context: HandshakeContext,
+  context: Context,
 ): Step<State | Failed, Output> {
   const row: Partial<Record<string, unknown>> = transitions[state.at as State['at']];
   const cell = Object.hasOwn(row, input.type) ? row[input.type] : undefined;
@@ -52,7 +57,7 @@ export function advance<State extends { at: string }, Input extends { type: stri
   }
   const secrets = secretsOf(state);
   if (secrets !== undefined) assertUnspent(secrets);
-  const next = settle(cell as Cell<State | Failed, Input, Output>, state, input, context);
+  const next = settle(cell as Cell<State | Failed, Input, Output, Context>, state, input, context);
   if (secrets !== undefined && secretsOf(next.state) !== secrets) spend(secrets);
   return next;
 }
@@ -77,11 +82,11 @@ export function failed(error: SimsError): Step<Failed, never> {
   return { state: { at: 'failed', error }, outputs: [] };
 }
 
-function settle<State, Input, Output>(
-  cell: Cell<State | Failed, Input, Output>,
+function settle<State, Input, Output, Context>(
+  cell: Cell<State | Failed, Input, Output, Context>,
   state: State | Failed,
   input: Input,
-  context: HandshakeContext,
+  context: Context,
 ): Step<State | Failed, Output> {
   try {
     return cell(state, input, context);

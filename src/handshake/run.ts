@@ -46,7 +46,7 @@ export function runInitiator(
   host: AnswerHost,
   hooks: RunHooks<InitiatorInput, InitiatorOutput>,
 ): HandshakeRun<InitiatorInput> {
-  return run<InitiatorState, InitiatorInput, InitiatorOutput>(
+  return runMachine<InitiatorState, InitiatorInput, InitiatorOutput>(
     { start: INITIATOR_START, step: stepInitiator, takes: initiatorTakes },
     context,
     host,
@@ -60,7 +60,7 @@ export function runResponder(
   host: AnswerHost,
   hooks: RunHooks<ResponderInput, ResponderOutput>,
 ): HandshakeRun<ResponderInput> {
-  return run<ResponderState, ResponderInput, ResponderOutput>(
+  return runMachine<ResponderState, ResponderInput, ResponderOutput>(
     { start: RESPONDER_START, step: stepResponder, takes: responderTakes },
     context,
     host,
@@ -68,19 +68,22 @@ export function runResponder(
   );
 }
 
-interface Machine<State, Input extends { type: string }, Output> {
+/** What {@link runMachine} runs. */
+export interface Machine<State, Input extends { type: string }, Output, Context = HandshakeContext> {
   readonly start: State;
-  readonly step: (state: State, input: Input, context: HandshakeContext) => Step<State, Output>;
+  readonly step: (state: State, input: Input, context: Context) => Step<State, Output>;
   readonly takes: (state: State, type: Input['type']) => boolean;
 }
 
-function run<
+/** Runs any machine of this folder from its start; what the host can answer is answered, the rest goes to the hooks. */
+export function runMachine<
   State extends { readonly at: string },
   Input extends { type: string },
-  Output extends InitiatorOutput | ResponderOutput,
+  Output extends { readonly type: string },
+  Context = HandshakeContext,
 >(
-  machine: Machine<State, Input, Output>,
-  context: HandshakeContext,
+  machine: Machine<State, Input, Output, Context>,
+  context: Context,
   host: AnswerHost,
   hooks: RunHooks<Input, Output>,
 ): HandshakeRun<Input> {
@@ -125,7 +128,9 @@ function run<
   };
 
   const answer = (output: Output): void => {
-    const answered = answerOutput(output, host) as unknown as Input | Promise<Input> | undefined;
+    // What is not asked of the host gets no answer, whatever machine it is of.
+    const asked = output as unknown as InitiatorOutput | ResponderOutput;
+    const answered = answerOutput(asked, host) as unknown as Input | Promise<Input> | undefined;
     if (answered === undefined) {
       const reply = hooks.output(output);
       if (reply !== undefined) waiting.push(reply);

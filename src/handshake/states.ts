@@ -64,6 +64,8 @@ export interface SendOutput {
 export interface VerifyOutput {
   readonly type: 'verify';
   readonly plane: Plane;
+  /** What a delegation must be for, where that is not the plane: starts with who is away. */
+  readonly purpose?: 'prekey';
   /** Of the peer: `responder` when the credential came in phase 2. */
   readonly role: Role;
   readonly credential: Credential;

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import type { Address, MessageId } from './address.ts';
-import { address, bytes, messageId, type Schema } from './schema.ts';
+import { address, boolean, bytes, messageId, type Schema } from './schema.ts';
 
 /** End to end: a sealed record that holds what was received. */
 export interface ConversationAck {
@@ -13,6 +13,8 @@ export interface ConversationAck {
   readonly saData: Uint8Array;
   /** The sealed record. */
   readonly data: Uint8Array;
+  /** On the way from the relay: whether it waited in the relay's mailbox. */
+  readonly stored?: boolean;
   readonly msgId?: undefined;
 }
 
@@ -24,6 +26,7 @@ export interface HopAck {
   /** The `id` of the message. */
   readonly msgId: MessageId;
   readonly dst?: undefined;
+  readonly stored?: undefined;
   readonly saData?: undefined;
   readonly data?: undefined;
 }
@@ -37,6 +40,7 @@ const conversationAck: Schema<ConversationAck> = v.object({
   src: v.exactOptional(address),
   saData: bytes,
   data: bytes,
+  stored: v.exactOptional(boolean),
 });
 
 const hopAck: Schema<HopAck> = v.object({

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { MAX_BODY_BYTES } from '../codec/limits.ts';
 import type { Address, MessageId } from './address.ts';
-import { address, bytesUpTo, MAX_LABEL_BYTES, messageId, phase, text, type Phase, type Schema } from './schema.ts';
+import { address, boolean, bytesUpTo, MAX_LABEL_BYTES, messageId, phase, text, type Phase, type Schema } from './schema.ts';
 
 /** One phase of the handshake of a conversation. */
 export interface ClientConnect {
@@ -16,6 +16,8 @@ export interface ClientConnect {
   readonly src?: Address;
   /** On the way from the relay: the label of the sender's session, at most 255 bytes. */
   readonly label?: string;
+  /** On the way from the relay: whether it waited in the relay's mailbox. */
+  readonly stored?: boolean;
   /** The body of the phase, at most 65,536 bytes. */
   readonly data: Uint8Array;
 }
@@ -29,4 +31,5 @@ export const clientConnectSchema: Schema<ClientConnect> = v.object({
   src: v.exactOptional(address),
   label: v.exactOptional(text(MAX_LABEL_BYTES)),
   data: bytesUpTo(MAX_BODY_BYTES),
+  stored: v.exactOptional(boolean),
 });

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import type { Address, MessageId } from './address.ts';
-import { address, bytes, messageId, type Schema } from './schema.ts';
+import { address, boolean, bytes, messageId, type Schema } from './schema.ts';
 
 /** The last message of one direction of a conversation; its reason is sealed. */
 export interface ClientDisconnect {
@@ -15,6 +15,8 @@ export interface ClientDisconnect {
   readonly saData: Uint8Array;
   /** The sealed record. */
   readonly data: Uint8Array;
+  /** On the way from the relay: whether it waited in the relay's mailbox. */
+  readonly stored?: boolean;
 }
 
 /** Validates a {@link ClientDisconnect}. */
@@ -25,4 +27,5 @@ export const clientDisconnectSchema: Schema<ClientDisconnect> = v.object({
   src: v.exactOptional(address),
   saData: bytes,
   data: bytes,
+  stored: v.exactOptional(boolean),
 });

@@ -22,6 +22,18 @@ export {
   type ClientId,
   type MessageId,
 } from './address.ts';
+export {
+  BUNDLE_ID_BYTES,
+  decodeBundle,
+  decodeBundleBody3,
+  decodeBundleCore,
+  encodeBundle,
+  encodeBundleBody3,
+  encodeBundleCore,
+  type Bundle,
+  type BundleBody3,
+  type BundleCore,
+} from './bundle.ts';
 export { clientComSchema, type ClientCom } from './clientCom.ts';
 export { clientConnectSchema, type ClientConnect } from './clientConnect.ts';
 export { clientDisconnectSchema, type ClientDisconnect } from './clientDisconnect.ts';
@@ -69,6 +81,7 @@ export {
 export {
   listItemSchema,
   listSchema,
+  type AwayItem,
   type List,
   type ListItem,
   type ListRequest,
@@ -86,6 +99,15 @@ export {
   type Decoded,
   type Message,
 } from './messages.ts';
+export {
+  MAX_BUNDLES,
+  prekeysSchema,
+  type Prekeys,
+  type PrekeysBundle,
+  type PrekeysFetch,
+  type PrekeysPublish,
+  type PrekeysStock,
+} from './prekeys.ts';
 export { ERROR_REASONS, type ErrorReason } from './reason.ts';
 export { MESSAGE_FIELDS, TYPE_FIELD, TYPE_NUMBERS, type MessageType } from './registry.ts';
 export { MAX_CODE_BYTES, MAX_LABEL_BYTES, MAX_NAME_BYTES, type Phase, type Schema } from './schema.ts';

@@ -34,7 +34,7 @@ export interface ListUpdate {
 export type List = ListRequest | ListUpdate;
 
 /** What the relay says of one client. Only its word: a handshake verifies. */
-export type ListItem = OnlineItem | OfflineItem;
+export type ListItem = OnlineItem | AwayItem | OfflineItem;
 
 /** A client that is there. */
 export interface OnlineItem {
@@ -49,23 +49,32 @@ export interface OnlineItem {
   readonly fingerprint: Uint8Array;
 }
 
+/** A client that is not there, and for whom the relay keeps messages. */
+export interface AwayItem extends Omit<OnlineItem, 'online'> {
+  readonly online: false;
+}
+
 /** A client that is gone. */
 export interface OfflineItem {
   readonly address: Address;
   readonly online: false;
+  readonly fingerprint?: undefined;
 }
 
 /** Kinds of credential that a person can have. */
 export type PersonKind = 'none' | 'key' | 'certificate';
 
-const onlineItem: Schema<OnlineItem> = v.object({
+const described = {
   address,
-  online: v.literal(true),
   name: text(MAX_NAME_BYTES),
   label: text(MAX_LABEL_BYTES),
   kind: v.picklist(['none', 'key', 'certificate']),
   fingerprint: bytesOfLength(32),
-});
+};
+
+const onlineItem: Schema<OnlineItem> = v.object({ ...described, online: v.literal(true) });
+
+const awayItem: Schema<AwayItem> = v.object({ ...described, online: v.literal(false) });
 
 const offlineItem: Schema<OfflineItem> = v.object({ address, online: v.literal(false) });
 
@@ -75,7 +84,8 @@ const eitherItem: Schema<never> = v.pipe(v.object({ online: boolean }), v.never(
 export const listItemSchema: Schema<ListItem> = v.lazy((input): Schema<ListItem> => {
   const online = typeof input === 'object' && input !== null && 'online' in input ? input.online : undefined;
   if (typeof online !== 'boolean') return eitherItem;
-  return online ? onlineItem : offlineItem;
+  if (online) return onlineItem;
+  return isDescribed(input) ? awayItem : offlineItem;
 });
 
 const request: Schema<ListRequest> = v.object({ type: v.literal('list'), id: messageId });
@@ -89,6 +99,12 @@ const update: Schema<ListUpdate> = v.object({
 
 /** Validates a {@link List}. */
 export const listSchema: Schema<List> = v.lazy((input): Schema<List> => (isUpdate(input) ? update : request));
+
+/** Any of the fields makes it away, so that one that lacks others is refused and not taken for gone. */
+function isDescribed(input: unknown): boolean {
+  const fields = ['name', 'label', 'kind', 'fingerprint'];
+  return fields.some((name) => Reflect.get(input as object, name) !== undefined);
+}
 
 function isUpdate(input: unknown): boolean {
   if (typeof input !== 'object' || input === null) return false;

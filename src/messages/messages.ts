@@ -17,6 +17,7 @@ import { connectSchema, type Connect } from './connect.ts';
 import { disconnectSchema, type Disconnect } from './disconnect.ts';
 import { errorSchema, type ErrorMessage } from './error.ts';
 import { listSchema, type List } from './list.ts';
+import { prekeysSchema, type Prekeys } from './prekeys.ts';
 import { MESSAGE_FIELDS, TYPE_FIELD, TYPE_NUMBERS, typeOfName, typeOfNumber, type MessageType } from './registry.ts';
 import { check, type Schema } from './schema.ts';
 import { secureSchema, type Secure } from './secure.ts';
@@ -32,7 +33,8 @@ export type Message =
   | ClientDisconnect
   | ClientCom
   | Ack
-  | ErrorMessage;
+  | ErrorMessage
+  | Prekeys;
 
 /** A message and how it was written; the answer is written alike. */
 export interface Decoded {
@@ -51,6 +53,7 @@ export const MESSAGE_SCHEMAS: { readonly [Type in MessageType]: Schema<Extract<M
   'client-com': clientComSchema,
   ack: ackSchema,
   error: errorSchema,
+  prekeys: prekeysSchema,
 };
 
 /**

@@ -5,7 +5,7 @@
  */
 import type { Field } from './wire.ts';
 
-/** Message types. Number 10, `prekeys`, is reserved and not known to this version. */
+/** Message types. */
 export const TYPE_NUMBERS = {
   connect: 1,
   secure: 2,
@@ -16,6 +16,7 @@ export const TYPE_NUMBERS = {
   'client-com': 7,
   ack: 8,
   error: 9,
+  prekeys: 10,
 } as const;
 
 /** Name of a message type. */
@@ -27,6 +28,7 @@ export const TYPE_FIELD = { number: 0, name: 'type' } as const;
 const PHASE: Field = { property: 'phase', number: 1, name: 'phase', wire: 'plain' };
 const NAME: Field = { property: 'name', number: 2, name: 'name', wire: 'plain' };
 const ID: Field = { property: 'id', number: 3, name: 'id', wire: 'message-id' };
+const CIPHERS: Field = { property: 'ciphers', number: 4, name: 'ciphers', wire: 'plain' };
 const DATA: Field = { property: 'data', number: 5, name: 'data', wire: 'bytes' };
 const SA_DATA: Field = { property: 'saData', number: 6, name: 'sa-data', wire: 'bytes' };
 const PAYLOAD: Field = { property: 'payload', number: 7, name: 'payload', wire: 'bytes' };
@@ -41,10 +43,12 @@ const ONLINE: Field = { property: 'online', number: 15, name: 'online', wire: 'p
 const COMPLETE: Field = { property: 'complete', number: 16, name: 'complete', wire: 'plain' };
 const ADDRESS: Field = { property: 'address', number: 17, name: 'address', wire: 'address' };
 const STORED: Field = { property: 'stored', number: 18, name: 'stored', wire: 'plain' };
+const COUNT: Field = { property: 'count', number: 19, name: 'count', wire: 'plain' };
 
 /** The fields of an item of a list, by number. */
 const ITEM_FIELDS: readonly Field[] = [NAME, LABEL, KIND, FINGERPRINT, ONLINE, ADDRESS];
 const ITEMS: Field = { property: 'data', number: 5, name: 'data', wire: ITEM_FIELDS };
+const BUNDLES: Field = { property: 'data', number: 5, name: 'data', wire: 'bytes-list' };
 
 /** The fields of each message but its type, by number. */
 export const MESSAGE_FIELDS: { readonly [Type in MessageType]: readonly Field[] } = {
@@ -52,11 +56,12 @@ export const MESSAGE_FIELDS: { readonly [Type in MessageType]: readonly Field[] 
   secure: [SA_DATA, PAYLOAD],
   disconnect: [CODE],
   list: [ID, ITEMS, COMPLETE],
-  'client-connect': [PHASE, ID, DATA, SRC, DST, LABEL],
-  'client-disconnect': [ID, DATA, SA_DATA, SRC, DST],
+  'client-connect': [PHASE, ID, DATA, SRC, DST, LABEL, STORED],
+  'client-disconnect': [ID, DATA, SA_DATA, SRC, DST, STORED],
   'client-com': [ID, DATA, SA_DATA, SRC, DST, STORED],
-  ack: [DATA, SA_DATA, SRC, DST, MSG_ID],
+  ack: [DATA, SA_DATA, SRC, DST, MSG_ID, STORED],
   error: [SRC, DST, MSG_ID, CODE],
+  prekeys: [ID, CIPHERS, BUNDLES, SRC, DST, LABEL, COMPLETE, COUNT],
 };
 
 const TYPES_BY_NUMBER: ReadonlyMap<unknown, MessageType> = new Map(

@@ -21,8 +21,11 @@ import {
 /** How a message is written. */
 export type Encoding = 'json' | 'cbor';
 
-/** How a field's value is written: the same in both encodings, in a form of its own, or an array of maps of fields. */
-export type Wire = 'plain' | 'bytes' | 'message-id' | 'address' | 'kind' | readonly Field[];
+/**
+ * How a field's value is written: the same in both encodings, in a form of its own, an array of byte strings, or an array of
+ * maps of fields.
+ */
+export type Wire = 'plain' | 'bytes' | 'bytes-list' | 'message-id' | 'address' | 'kind' | readonly Field[];
 
 /** One field: its property in TypeScript, its number in CBOR, its name in JSON. */
 export interface Field {
@@ -68,6 +71,9 @@ function fromWire(wire: Wire, value: Value, encoding: Encoding): unknown {
     if (!Array.isArray(value)) return WRONG;
     return value.map((item: Value) => (item instanceof Map ? readFields(wire, item, encoding) : WRONG));
   }
+  if (wire === 'bytes-list') {
+    return Array.isArray(value) ? value.map((item: Value) => fromWire('bytes', item, encoding)) : WRONG;
+  }
   if (wire === 'plain' || (encoding === 'json' && wire !== 'bytes')) return value;
   switch (wire) {
     case 'bytes':
@@ -85,6 +91,7 @@ function toWire(wire: Wire, value: unknown, encoding: Encoding): Value {
   if (typeof wire !== 'string') {
     return (value as readonly Record<string, unknown>[]).map((item) => writeFields(wire, item, encoding));
   }
+  if (wire === 'bytes-list') return (value as readonly Uint8Array[]).map((item) => toWire('bytes', item, encoding));
   if (wire === 'plain' || (encoding === 'json' && wire !== 'bytes')) return value as Value;
   switch (wire) {
     case 'bytes':

@@ -23,6 +23,14 @@ const items: fc.Arbitrary<ListItem> = fc.oneof(
     kind: fc.constantFrom('none' as const, 'key' as const, 'certificate' as const),
     fingerprint: exactly(32),
   }),
+  fc.record({
+    address: addresses,
+    online: fc.constant(false as const),
+    name: texts,
+    label: texts,
+    kind: fc.constantFrom('none' as const, 'key' as const, 'certificate' as const),
+    fingerprint: exactly(32),
+  }),
   fc.record({ address: addresses, online: fc.constant(false as const) }),
 );
 
@@ -52,6 +60,7 @@ export const messagesOf: { readonly [Type in MessageType]: fc.Arbitrary<Extract<
       src: addresses,
       label: texts,
       data: bytes,
+      stored: fc.boolean(),
     },
     { requiredKeys: ['type', 'phase', 'id', 'data'] },
   ),
@@ -63,6 +72,7 @@ export const messagesOf: { readonly [Type in MessageType]: fc.Arbitrary<Extract<
       src: addresses,
       saData: bytes,
       data: bytes,
+      stored: fc.boolean(),
     },
     { requiredKeys: ['type', 'id', 'saData', 'data'] },
   ),
@@ -80,7 +90,14 @@ export const messagesOf: { readonly [Type in MessageType]: fc.Arbitrary<Extract<
   ),
   ack: fc.oneof(
     fc.record(
-      { type: fc.constant('ack' as const), dst: addresses, src: addresses, saData: bytes, data: bytes },
+      {
+        type: fc.constant('ack' as const),
+        dst: addresses,
+        src: addresses,
+        saData: bytes,
+        data: bytes,
+        stored: fc.boolean(),
+      },
       { requiredKeys: ['type', 'saData', 'data'] },
     ),
     fc.record(
@@ -91,6 +108,34 @@ export const messagesOf: { readonly [Type in MessageType]: fc.Arbitrary<Extract<
   error: fc.record(
     { type: fc.constant('error' as const), code: reasons, msgId: messageIds, dst: addresses, src: addresses },
     { requiredKeys: ['type', 'code'] },
+  ),
+  prekeys: fc.oneof(
+    fc.record(
+      {
+        type: fc.constant('prekeys' as const),
+        id: messageIds,
+        data: fc.array(bytes, { maxLength: 3 }),
+        complete: fc.boolean(),
+      },
+      { requiredKeys: ['type', 'id', 'data'] },
+    ),
+    fc.record({
+      type: fc.constant('prekeys' as const),
+      id: messageIds,
+      dst: addresses,
+      ciphers: fc.uniqueArray(fc.nat(70_000), { maxLength: 6 }),
+    }),
+    fc.record({
+      type: fc.constant('prekeys' as const),
+      id: messageIds,
+      src: addresses,
+      label: texts,
+      data: fc.array(bytes, { minLength: 1, maxLength: 1 }),
+    }),
+    fc.record(
+      { type: fc.constant('prekeys' as const), count: fc.nat(), id: messageIds },
+      { requiredKeys: ['type', 'count'] },
+    ),
   ),
 };
 

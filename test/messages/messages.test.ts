@@ -82,7 +82,7 @@ describe.each(TYPES)('%s', (type) => {
     fc.assert(
       fc.property(messagesOf[type] as fc.Arbitrary<Message>, (message) => {
         const cbor = mapOf(encodeMessage(message, 'cbor'), 'cbor');
-        for (const key of [4, 19, 1_000, -1, 'type', 'x', '__proto__']) cbor.set(key, [new Map([[1, 'x']])]);
+        for (const key of [20, 100, 1_000, -1, 'type', 'x', '__proto__']) cbor.set(key, [new Map([[1, 'x']])]);
         expect(decodeMessage(bytesOf(cbor, 'cbor')).message).toEqual(message);
         const json = mapOf(encodeMessage(message, 'json'), 'json');
         for (const key of ['saData', 'msgId', '0', '__proto__', 'constructor', 'toString'])
@@ -103,7 +103,10 @@ describe.each(TYPES)('%s', (type) => {
             if (!present.has(key)) continue;
             const wrong: Value[] = [null, 99, new Map(), [1], ...(encoding === 'cbor' ? [Uint8Array.of(1, 2)] : ['?'])];
             for (const value of wrong) {
-              const sameType = field.wire === 'bytes' && value instanceof Uint8Array;
+              const sameType =
+                (field.wire === 'bytes' && value instanceof Uint8Array) ||
+                (field.name === 'count' && value === 99) ||
+                (field.name === 'ciphers' && Array.isArray(value));
               if (
                 sameType ||
                 (field.wire === 'plain' &&
@@ -171,6 +174,7 @@ describe('the wire', () => {
       'client-com': 7,
       ack: 8,
       error: 9,
+      prekeys: 10,
     });
     const numbers = new Map<string, number>();
     for (const fields of Object.values(MESSAGE_FIELDS)) {
@@ -183,6 +187,7 @@ describe('the wire', () => {
       phase: 1,
       name: 2,
       id: 3,
+      ciphers: 4,
       data: 5,
       'sa-data': 6,
       payload: 7,
@@ -197,6 +202,7 @@ describe('the wire', () => {
       complete: 16,
       address: 17,
       stored: 18,
+      count: 19,
     });
     expect(Object.keys(MESSAGE_SCHEMAS)).toEqual(Object.keys(TYPE_NUMBERS));
   });
@@ -217,10 +223,10 @@ describe('decodeMessage', () => {
     ['a negative type', fromHex('a1 00 20'), 'messages/field-invalid'],
     ['a type as number in JSON', '{"type":8}', 'messages/field-invalid'],
     ['a type null', '{"type":null}', 'messages/field-invalid'],
-    ['the reserved type', fromHex('a1 00 0a'), 'messages/unknown-type'],
+    ['the first type that is not known', fromHex('a1 00 0b'), 'messages/unknown-type'],
     ['type 0', fromHex('a1 00 00'), 'messages/unknown-type'],
     ['a large type', fromHex('a1 00 1b001fffffffffffff'), 'messages/unknown-type'],
-    ['the reserved name', '{"type":"prekeys"}', 'messages/unknown-type'],
+    ['a name that is not known', '{"type":"prekey"}', 'messages/unknown-type'],
     ['an empty name', '{"type":""}', 'messages/unknown-type'],
     ['the name of a property of every object', '{"type":"__proto__"}', 'messages/unknown-type'],
     ['another such name', '{"type":"constructor"}', 'messages/unknown-type'],
@@ -253,6 +259,40 @@ describe('decodeMessage', () => {
       `{"type":"list","complete":true,"data":[{"address":"${ADDRESS}","online":true}]}`,
       'messages/field-missing',
     ],
+    [
+      'an away item without a label',
+      `{"type":"list","complete":true,"data":[{"address":"${ADDRESS}","online":false,"name":"x","kind":"key"}]}`,
+      'messages/field-missing',
+    ],
+    ['prekeys without anything', '{"type":"prekeys"}', 'messages/field-missing'],
+    ['a fetch without ciphers', `{"type":"prekeys","id":"AQIDBAUGBwg","dst":"${ADDRESS}"}`, 'messages/field-missing'],
+    [
+      'a fetch with a suite twice',
+      `{"type":"prekeys","id":"AQIDBAUGBwg","dst":"${ADDRESS}","ciphers":[1,1]}`,
+      'messages/field-invalid',
+    ],
+    [
+      'a fetch of 33 suites',
+      `{"type":"prekeys","id":"AQIDBAUGBwg","dst":"${ADDRESS}","ciphers":[${[...Array(33).keys()].join(',')}]}`,
+      'messages/field-over-limit',
+    ],
+    [
+      'a bundle that is none',
+      `{"type":"prekeys","id":"AQIDBAUGBwg","src":"${ADDRESS}","label":"","data":[]}`,
+      'messages/field-invalid',
+    ],
+    [
+      'a bundle that is two',
+      `{"type":"prekeys","id":"AQIDBAUGBwg","src":"${ADDRESS}","label":"","data":["",""]}`,
+      'messages/field-over-limit',
+    ],
+    [
+      'a publish of 101 bundles',
+      `{"type":"prekeys","id":"AQIDBAUGBwg","data":[${'"",'.repeat(100)}""]}`,
+      'messages/field-over-limit',
+    ],
+    ['a bundle that is no base64url', '{"type":"prekeys","id":"AQIDBAUGBwg","data":["A"]}', 'messages/field-invalid'],
+    ['a negative count', '{"type":"prekeys","count":-1}', 'messages/field-invalid'],
     ['a list with data and no complete', '{"type":"list","data":[]}', 'messages/field-missing'],
     ['a list without anything', '{"type":"list"}', 'messages/field-missing'],
     ['an ack without anything', '{"type":"ack"}', 'messages/field-missing'],
@@ -273,6 +313,7 @@ describe('decodeMessage', () => {
       'client-com': ['id', 'data', 'sa-data'],
       ack: [],
       error: ['code'],
+      prekeys: [],
     };
     for (const type of TYPES) {
       const [message] = fc.sample<Message>(messagesOf[type], { numRuns: 1, seed: 1 });
