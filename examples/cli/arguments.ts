@@ -126,7 +126,12 @@ function relayCommand(args: readonly string[]): RelayCommand {
 
 function chatCommand(args: readonly string[]): ChatCommand {
   const options = {
-    ...{ name: TEXT, pin: TEXT, suite: TEXTS, 'peer-suite': TEXTS, state: TEXT, json: FLAG },
+    name: TEXT,
+    pin: TEXT,
+    suite: TEXTS,
+    'peer-suite': TEXTS,
+    state: TEXT,
+    json: FLAG,
     ...SIGNING_OPTIONS,
     ...PEOPLE_OPTIONS,
   };
@@ -138,7 +143,8 @@ function chatCommand(args: readonly string[]): ChatCommand {
   const signing = signingOptions(values);
   if (values.name === undefined && signing === undefined) throw new UsageError('chat needs --name');
   const bytes = Buffer.byteLength(values.name ?? '');
-  if ((bytes === 0 && values.name !== undefined) || bytes > 128) throw new UsageError(`--name is 1 to 128 bytes, not ${bytes}`);
+  if ((bytes === 0 && values.name !== undefined) || bytes > 128)
+    throw new UsageError(`--name is 1 to 128 bytes, not ${bytes}`);
   return {
     command: 'chat',
     url,
@@ -172,7 +178,8 @@ function listenAddress(url: string): ListenAddress {
 function checkRelayUrl(url: string): void {
   const isTcp = /^tcp:\/\/[^/?#@]+:\d{1,5}\/?$/u.test(url) && hasPort(url);
   const isWebSocket = /^wss?:\/\//u.test(url) && URL.canParse(url);
-  if (!isTcp && !isWebSocket) throw new UsageError(`a relay is tcp://HOST:PORT, ws://… or wss://…, not ${printable(url)}`);
+  if (!isTcp && !isWebSocket)
+    throw new UsageError(`a relay is tcp://HOST:PORT, ws://… or wss://…, not ${printable(url)}`);
 }
 
 function hasPort(url: string): boolean {

@@ -54,7 +54,8 @@ async function personIdentity(signing: SigningOptions, signal: AbortSignal): Pro
     signer,
     onEvent: (event) => {
       if (event.type === 'renewal-failed') log(`the delegation was not renewed: ${String(event.error)}`);
-      else if (event.type !== 'renewed') log(event.type === 'ended' ? 'the delegation has ended' : 'the delegation ends soon');
+      else if (event.type !== 'renewed')
+        log(event.type === 'ended' ? 'the delegation has ended' : 'the delegation ends soon');
     },
   });
 }
