@@ -42,7 +42,7 @@ function typedLine(signal: AbortSignal | undefined): Promise<string | undefined>
       for (const character of chunk.toString('utf8')) {
         if (character === INTERRUPT) return finish(undefined);
         if (ENTER.includes(character)) return finish(typed);
-        typed = BACKSPACE.includes(character) ? [...typed].slice(0, -1).join('') : typed + character;
+        typed = BACKSPACE.includes(character) ? Array.from(typed).slice(0, -1).join('') : typed + character;
       }
     };
     stdin.on('data', take);

@@ -65,7 +65,7 @@ describe('a delegation', () => {
     const spki = `302a300506032b6570032100${'09'.repeat(32)}`;
     expect(hex(bytes)).toBe(
       `a900646f70656e01582c${spki}0248${'03'.repeat(8)}035820${'05'.repeat(32)}045820${'07'.repeat(32)}` +
-        `05a20002010306010765455332353608${'50'}${'01'.repeat(16)}`,
+        `05a2000201030601076545533235360850${'01'.repeat(16)}`,
     );
     expect(decodeDelegation(bytes)).toEqual(
       content({ notBeforeMs: 1_000, notAfterMs: { hop: 2_000, conversation: 3_000 }, highestLabel: 'open' }),

@@ -1,3 +1,4 @@
+import { constants, generateKeyPairSync, sign as nodeSign } from 'node:crypto';
 import { inspect } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { base64url, concat } from '../../src/bytes.ts';
@@ -77,8 +78,8 @@ function request(made: Delegated, changes: Partial<VerifyOutput> = {}): VerifyOu
   };
 }
 
-function addressOf(person: TestPerson, device = DEVICE): Address {
-  const print = fingerprint(provider, 'certificate', person.key.spki);
+function addressOf(who: TestPerson, device = DEVICE): Address {
+  const print = fingerprint(provider, 'certificate', who.key.spki);
   return addressFromBytes(concat(print.subarray(0, 20), device));
 }
 
@@ -111,6 +112,24 @@ describe('a person with a certificate', () => {
       highestLabel: 'verified',
     });
     expect(hop.person!.issuer.fingerprint).toMatch(/^[0-9a-f]{64}$/u);
+  });
+
+  it('may sign with a session key of RSA or P-256', async () => {
+    const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    const p256 = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    for (const { publicKey, privateKey } of [rsa, p256]) {
+      const sessionSpki = new Uint8Array(publicKey.export({ format: 'der', type: 'spki' }));
+      const made = await delegate(signer, { nowMs: NOW, sessionSpki });
+      const signature = nodeSign('sha256', signedContent('phase 3', content), {
+        key: privateKey,
+        padding: constants.RSA_PKCS1_PSS_PADDING,
+        saltLength: 32,
+        dsaEncoding: 'ieee-p1363',
+      });
+      const asked = request(made, { signature: new Uint8Array(signature) });
+      const check = createCredentialVerifier({ provider, verifyCertificate: verifier() });
+      expect((await check(asked)).signatureKey.spki).toEqual(sessionSpki);
+    }
   });
 
   it('does not print their attributes', async () => {

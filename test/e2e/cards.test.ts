@@ -8,6 +8,7 @@ import { hex } from '../../src/bytes.ts';
 import {
   CITIZEN_CARD_AUTHENTICATION,
   createPersonVerifier,
+  createRelayVerifier,
   createTestOcspResponder,
   createTestPerson,
   createTestPki,
@@ -25,12 +26,18 @@ import {
 import { openCard } from '../../src/cc/pkcs11/index.ts';
 import { testAuthorities } from '../../src/cc/testPki.ts';
 import type { TestRevocation } from '../../src/cc/testPkiCertificate.ts';
-import { certificateIdentity, type CertificateIdentityOptions, type MakeIdentity } from '../../src/client/index.ts';
+import {
+  certificateIdentity,
+  memoryStore,
+  type CertificateIdentityOptions,
+  type MakeIdentity,
+} from '../../src/client/index.ts';
 import { nodeProvider } from '../../src/crypto/node/index.ts';
-import type { SimsError } from '../../src/errors.ts';
+import { SimsError } from '../../src/errors.ts';
 import { createCredentialVerifier } from '../../src/handshake/index.ts';
 import { connect, type Client, type ConnectOptions, type Conversation } from '../../src/index.node.ts';
 import { startRelay, type RelayServer, type RelayServerOptions } from '../../src/relay/node/index.ts';
+import { connectTcp } from '../../src/transport/node/index.ts';
 import { codeOf, signerOf } from '../cc/people.ts';
 import { createSoftHsm, missingForCards, PIN, pkcs11js, type SoftHsm } from '../cc/softHsm.ts';
 
@@ -189,6 +196,11 @@ describe.skipIf(missingForCards !== '')(`two people with cards in SoftHSM2${need
     const plain = await connect(relay.urls[0]!, { pin: relay.fingerprint, suites: [SUITE] });
     open.push({ close: () => plain.close() });
     expect(plain.label).not.toBe(person.label);
+    // The highest label of a delegation bounds what the certificate would give.
+    const bounded = await joins(relay, being(await card('ANA'), { highestLabel: plain.label }));
+    expect(bounded.label).toBe(plain.label);
+    const tooHigh = joins(relay, being(await card('ANA'), { highestLabel: plain.label }), { label: person.label });
+    expect(await codeOf(tooHigh)).toBe('client/relay-refused');
   });
 });
 
@@ -219,6 +231,73 @@ describe('a relay that nobody vouches for', () => {
     expect(client.relayTrust).toBe('first-use');
     expect(signatures).toBe(1);
     expect(events.filter(({ event }) => event === 'session-opened')).toHaveLength(1);
+  });
+
+  it('is asked about once: a store remembers it, and the conversations of one person', async () => {
+    const relay = await relayWith();
+    const store = memoryStore();
+    const asked: string[] = [];
+    const options: Partial<CertificateIdentityOptions> = {
+      trustRelay: ({ relayTrust }) => {
+        asked.push(relayTrust);
+        return true;
+      },
+    };
+    const peer = await joins(relay, being(await signerOf(ana)));
+    const again = async (identity: MakeIdentity): Promise<Client> => {
+      const client = await connect(relay.urls[0]!, {
+        identity,
+        store,
+        accept: 'all',
+        verifyCertificate: createPersonVerifier(people()),
+      });
+      open.push({ close: () => client.close({ endConversations: false }) });
+      return client;
+    };
+    const first = await again(being(await signerOf(rui), options));
+    await meet(first, peer);
+    const conversation = await first.open(peer.address);
+    const { verifiedUntilMs } = conversation.identity;
+    await conversation.send('olá');
+    await first.close();
+    const second = await again(being(await signerOf(rui), options));
+    expect([asked, second.relayTrust, second.address]).toEqual([['first-use'], 'remembered', first.address]);
+    expect(second.conversations.map(({ identity }) => identity)).toMatchObject([
+      { kind: 'certificate', verified: true, name: 'ANA MAIA', verifiedUntilMs },
+    ]);
+    await second.close();
+    // Another person has another address: what the store keeps of Rui's stays his.
+    const other = await again(being(await signerOf(ana), options));
+    expect(other.conversations).toEqual([]);
+  });
+
+  it('is taken by its certificate under an anchor for relays, whatever its key was before', async () => {
+    const relay = await relayWith();
+    const shown: Uint8Array[] = [];
+    const look = connect(relay.urls[0]!, {
+      verifyRelay: ({ chain }) => {
+        shown.push(chain[0]!.slice());
+        throw new SimsError('client/aborted', 'seen');
+      },
+    });
+    expect(await codeOf(look)).toBe('client/aborted');
+    const trust = createTrustStore({ purpose: 'relay', anchors: shown });
+    const by = (host: string): Promise<Client> =>
+      connect(relay.urls[0]!, { identity: being(signer), verifyRelay: createRelayVerifier({ trust, host }) });
+    const signer = await signerOf(rui);
+    const client = await by('127.0.0.1');
+    open.push({ close: () => client.close() });
+    expect([client.relayTrust, client.relayFingerprint]).toEqual(['verified', relay.fingerprint]);
+    expect(await codeOf(by('relay.example'))).toBe('cc/name-mismatch');
+  });
+
+  it('needs a pin where there is but one connection', async () => {
+    const relay = await relayWith();
+    const { host, port } = new URL(relay.urls[0]!.replace('tcp:', 'ws:'));
+    expect(host).toContain('127.0.0.1');
+    const transport = await connectTcp({ host: '127.0.0.1', port: Number(port) });
+    expect(await codeOf(connect(transport, { identity: being(await signerOf(rui)) }))).toBe('client/invalid-argument');
+    transport.abort();
   });
 });
 
@@ -388,8 +467,10 @@ describe('revocation by OCSP', () => {
     };
     const common = ['-index', join(folder, 'index.txt'), '-CA', file('ca.pem', pemOf('CERTIFICATE', issuer.certificate))];
     const signing = [
-      ...['-rsigner', file('responder.pem', pemOf('CERTIFICATE', responder.certificate))],
-      ...['-rkey', file('responder.key', pemOf('PRIVATE KEY', responder.key.privateKey))],
+      '-rsigner',
+      file('responder.pem', pemOf('CERTIFICATE', responder.certificate)),
+      '-rkey',
+      file('responder.key', pemOf('PRIVATE KEY', responder.key.privateKey)),
     ];
     let asked = 0;
     const fetch: Fetcher = ({ url, ocspRequest }) => {
