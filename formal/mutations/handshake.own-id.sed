@@ -1,0 +1,3 @@
+# keep: not-own-id
+# Nobody refuses its own id as the peer's.
+/(\* \[own\] \*)/d

@@ -1,0 +1,3 @@
+# keep: take-announce
+# The mac does not cover s_k.
+/(\* \[auth\] \*)/s/, s[12], /, /

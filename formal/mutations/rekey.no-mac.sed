@@ -1,0 +1,3 @@
+# keep: take-announce
+# The receiver does not check the announcement's mac.
+/(\* \[check\] \*)/d
