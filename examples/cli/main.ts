@@ -6,7 +6,10 @@ import { parseCommand, USAGE, UsageError, type Command } from './arguments.ts';
 import { runChat } from './chat.ts';
 import { runRelay } from './relay.ts';
 
-process.exitCode = await main(process.argv.slice(2));
+const code = await main(process.argv.slice(2));
+// What is written has to leave first; what still waits for a peer that does not answer must not keep the process.
+await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((done) => stream.write('', done))));
+process.exit(code);
 
 async function main(parameters: readonly string[]): Promise<number> {
   let command: Command;

@@ -391,11 +391,13 @@ export class ConversationControl implements Conversation {
     if (this.#status === 'closed') return;
     this.#status = 'closed';
     for (const { reject } of this.#waiting.splice(0)) reject(closedError());
-    for (const [id, { receipt }] of this.#receipts) {
-      this.#host.track(id, undefined);
-      receipt.move('failed', end.reason === 'gone' ? 'unreachable' : 'closed');
-    }
+    const reason = end.reason === 'gone' ? 'unreachable' : 'closed';
+    const failed = [...this.#receipts];
     this.#receipts.clear();
+    for (const [id, { receipt }] of failed) {
+      this.#host.track(id, undefined);
+      if (receipt.move('failed', reason)) this.#events.emit('state', { id, state: 'failed', reason });
+    }
     this.#inbox.end();
     this.#host.ended(this);
     this.#resolveClosed(end);
