@@ -57,7 +57,13 @@ export async function openSigner(options: SigningOptions, signal: AbortSignal): 
 }
 
 /** A PIN from the environment is given once: a wrong one given again would lock the card. */
-function askPin({ tokenLabel, triesLeft, isTriesLow, retry, signal }: PinRequest): Promise<string | undefined> | string {
+function askPin({
+  tokenLabel,
+  triesLeft,
+  isTriesLow,
+  retry,
+  signal,
+}: PinRequest): Promise<string | undefined> | string {
   const { SIMS_PIN } = process.env;
   if (SIMS_PIN !== undefined && !retry) return SIMS_PIN;
   const left = triesLeft === undefined ? (isTriesLow ? ', few tries left' : '') : `, ${triesLeft} tries left`;

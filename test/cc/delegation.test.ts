@@ -196,10 +196,16 @@ describe('a delegation', () => {
       );
     };
     for (const field of [1, 2, 3, 4, 5, 6, 7, 8]) wrong([...map].filter(([key]) => key !== field));
-    for (const field of map.keys()) for (const value of [null, -1, new Uint8Array(7)]) {
-      if (field !== 1 || !(value instanceof Uint8Array)) wrong([...map, [field, value]]);
-    }
-    for (const more of [[9, 1], [-1, 1], ['x', 1]]) wrong([...map, more as [unknown, unknown]]);
+    for (const field of map.keys())
+      for (const value of [null, -1, new Uint8Array(7)]) {
+        if (field !== 1 || !(value instanceof Uint8Array)) wrong([...map, [field, value]]);
+      }
+    for (const more of [
+      [9, 1],
+      [-1, 1],
+      ['x', 1],
+    ])
+      wrong([...map, more as [unknown, unknown]]);
     for (const algorithm of ['ES512', 'none', 'toString', '']) wrong([...map, [7, algorithm]]);
     const seconds = NOW / 1000;
     for (const purposes of [[], [[0, seconds - 1]], [['0', seconds]], [[0, 2 ** 52]], [[0, -1]]]) {
@@ -207,7 +213,16 @@ describe('a delegation', () => {
     }
     wrong([...map, [5, new Map(Array.from({ length: 17 }, (_, purpose) => [purpose, seconds]))]]);
     wrong([...map, [0, 'é'.repeat(128)]]);
-    const later = new Map([...map, [5, new Map([[0, seconds], [7, seconds]])]]);
+    const later = new Map([
+      ...map,
+      [
+        5,
+        new Map([
+          [0, seconds],
+          [7, seconds],
+        ]),
+      ],
+    ]);
     expect(decodeDelegation(encodeCbor(later)).notAfterMs).toEqual({ hop: NOW });
   });
 

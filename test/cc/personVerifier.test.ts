@@ -23,7 +23,11 @@ import { nobleProvider as provider } from '../../src/crypto/noble.ts';
 import { clientId, fingerprint, relayIdentityOf } from '../../src/handshake/identity.ts';
 import { signedContent } from '../../src/handshake/signing.ts';
 import type { VerifyOutput } from '../../src/handshake/states.ts';
-import { createCredentialVerifier, type VerifyCertificate, type VerifyRelay } from '../../src/handshake/verification.ts';
+import {
+  createCredentialVerifier,
+  type VerifyCertificate,
+  type VerifyRelay,
+} from '../../src/handshake/verification.ts';
 import { addressFromBytes, type Address } from '../../src/messages/address.ts';
 import { decodeCredential, encodeCredential } from '../../src/messages/credential.ts';
 import { codeOf, delegate, DEVICE, RELAY, signerOf, type Delegated } from './people.ts';
@@ -135,7 +139,11 @@ describe('a person with a certificate', () => {
   it('does not print their attributes', async () => {
     const check = createCredentialVerifier({ provider, verifyCertificate: verifier() });
     const identity = await check(request(await delegate(signer, { nowMs: NOW })));
-    for (const printed of [inspect(identity, { depth: 9 }), JSON.stringify(identity), JSON.stringify({ ...identity })]) {
+    for (const printed of [
+      inspect(identity, { depth: 9 }),
+      JSON.stringify(identity),
+      JSON.stringify({ ...identity }),
+    ]) {
       expect(printed).not.toContain('22222222');
     }
   });
@@ -187,7 +195,10 @@ describe('a person with a certificate', () => {
       ['cc/delegation-expired', () => verify(request(old))],
       ['cc/delegation-signature', () => verify(request(made, { credential: forged }))],
       ['cc/delegation-certificate', () => verify(request(made, { credential: swapped }))],
-      ['cc/malformed', () => verify(request(made, { credential: { ...made.credential, chain: [Uint8Array.of(0x30, 0)] } }))],
+      [
+        'cc/malformed',
+        () => verify(request(made, { credential: { ...made.credential, chain: [Uint8Array.of(0x30, 0)] } })),
+      ],
       ['handshake/identity-mismatch', () => verify(conversation(made, addressOf(eva)))],
       ['cc/delegation-device', () => verify(conversation(made, addressOf(rui, new Uint8Array(8))))],
       ['handshake/authentication-failed', () => verify(request(made, { signature: new Uint8Array(64) }))],
@@ -231,7 +242,13 @@ describe('a person with a certificate', () => {
         request(await delegate(await signerOf(odd), { nowMs: NOW })),
       );
     };
-    expect(await named([['C', 'PT'], ['surname', 'SÁ'], ['givenName', 'RUI']])).toMatchObject({ name: 'RUI SÁ' });
+    expect(
+      await named([
+        ['C', 'PT'],
+        ['surname', 'SÁ'],
+        ['givenName', 'RUI'],
+      ]),
+    ).toMatchObject({ name: 'RUI SÁ' });
     expect(await named([['CN', 'A\u202e\u0007\nB']])).toMatchObject({ name: 'AB' });
     expect(await named([['C', 'PT']])).toMatchObject({ name: '' });
   });

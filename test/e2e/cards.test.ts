@@ -310,7 +310,14 @@ describe('a credential that is not good', () => {
   beforeAll(async () => {
     const make = async (changes: object, use: 'authentication' | 'signature' = 'authentication'): Promise<Signer> =>
       await signerOf(
-        await createTestPerson(pki, { generation: 'v2', givenName: 'Eva', surname: 'Luz', civilNumber: '3', use, changes }),
+        await createTestPerson(pki, {
+          generation: 'v2',
+          givenName: 'Eva',
+          surname: 'Luz',
+          civilNumber: '3',
+          use,
+          changes,
+        }),
       );
     good = await signerOf(rui);
     const revoked = await createTestPerson(pki, {
@@ -426,7 +433,9 @@ describe('during a session', () => {
     try {
       expect((await unverified).error).toMatchObject({ code: 'cc/revoked' });
       expect(await ended).toMatchObject({ status: 'offline', reason: 'not-authorised' });
-      await expect.poll(() => events).toContainEqual(expect.objectContaining({ event: 'recheck-failed', code: 'cc/revoked' }));
+      await expect
+        .poll(() => events)
+        .toContainEqual(expect.objectContaining({ event: 'recheck-failed', code: 'cc/revoked' }));
       expect(first.status).toBe('online');
     } finally {
       crls = await listsOf();
@@ -453,50 +462,63 @@ describe('revocation by OCSP', () => {
   const folder = mkdtempSync(join(tmpdir(), 'sims-ocsp-'));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  it.skipIf(!canRun('openssl'))('as openssl answers it lets people in, and keeps the revoked out (needs openssl)', async () => {
-    const issuer = pki.hierarchies.get('v2')!.authentication;
-    const responder = await createTestOcspResponder(pki, issuer);
-    const file = (name: string, contents: Uint8Array | string): string => {
-      writeFileSync(join(folder, name), contents);
-      return join(folder, name);
-    };
-    const serial = hex(rui.serial).toUpperCase();
-    const writeIndex = (isRevoked: boolean): void => {
-      const state = isRevoked ? 'R\t491231235959Z\t200101000000Z' : 'V\t491231235959Z\t';
-      file('index.txt', `${state}\t${serial}\tunknown\t/CN=test\n`);
-    };
-    const common = ['-index', join(folder, 'index.txt'), '-CA', file('ca.pem', pemOf('CERTIFICATE', issuer.certificate))];
-    const signing = [
-      '-rsigner',
-      file('responder.pem', pemOf('CERTIFICATE', responder.certificate)),
-      '-rkey',
-      file('responder.key', pemOf('PRIVATE KEY', responder.key.privateKey)),
-    ];
-    let asked = 0;
-    const fetch: Fetcher = ({ url, ocspRequest }) => {
-      if (!url.endsWith(`/ocsp/${issuer.slug}`) || ocspRequest === undefined) return Promise.reject(new Error('no such'));
-      asked += 1;
-      const [request, response] = [file('request.der', ocspRequest), join(folder, 'response.der')];
-      execFileSync('openssl', ['ocsp', ...common, ...signing, '-reqin', request, '-respout', response, '-ndays', '1'], {
-        stdio: 'ignore',
-      });
-      return Promise.resolve(new Uint8Array(readFileSync(response)));
-    };
-    // Lists of the authorities above only: for people there is nothing but OCSP.
-    const lists = await Promise.all(
-      [pki.root, pki.hierarchies.get('v2')!.authority].map((authority) => createTestPkiCrl(pki, authority, [])),
-    );
-    writeIndex(false);
-    const relay = await relayWith({ people: people({ crls: lists, fetch }) });
-    const client = await joins(relay, being(await signerOf(rui)));
-    expect(client.status).toBe('online');
-    expect(asked).toBe(1);
-    await client.close();
-    writeIndex(true);
-    const stricter = await relayWith({ people: people({ crls: lists, fetch }) });
-    expect(await codeOf(joins(stricter, being(await signerOf(rui))))).toBe('client/relay-refused');
-    expect(events.at(-1)).toMatchObject({ event: 'handshake-failed', code: 'cc/revoked' });
-  });
+  it.skipIf(!canRun('openssl'))(
+    'as openssl answers it lets people in, and keeps the revoked out (needs openssl)',
+    async () => {
+      const issuer = pki.hierarchies.get('v2')!.authentication;
+      const responder = await createTestOcspResponder(pki, issuer);
+      const file = (name: string, contents: Uint8Array | string): string => {
+        writeFileSync(join(folder, name), contents);
+        return join(folder, name);
+      };
+      const serial = hex(rui.serial).toUpperCase();
+      const writeIndex = (isRevoked: boolean): void => {
+        const state = isRevoked ? 'R\t491231235959Z\t200101000000Z' : 'V\t491231235959Z\t';
+        file('index.txt', `${state}\t${serial}\tunknown\t/CN=test\n`);
+      };
+      const common = [
+        '-index',
+        join(folder, 'index.txt'),
+        '-CA',
+        file('ca.pem', pemOf('CERTIFICATE', issuer.certificate)),
+      ];
+      const signing = [
+        '-rsigner',
+        file('responder.pem', pemOf('CERTIFICATE', responder.certificate)),
+        '-rkey',
+        file('responder.key', pemOf('PRIVATE KEY', responder.key.privateKey)),
+      ];
+      let asked = 0;
+      const fetch: Fetcher = ({ url, ocspRequest }) => {
+        if (!url.endsWith(`/ocsp/${issuer.slug}`) || ocspRequest === undefined)
+          return Promise.reject(new Error('no such'));
+        asked += 1;
+        const [request, response] = [file('request.der', ocspRequest), join(folder, 'response.der')];
+        execFileSync(
+          'openssl',
+          ['ocsp', ...common, ...signing, '-reqin', request, '-respout', response, '-ndays', '1'],
+          {
+            stdio: 'ignore',
+          },
+        );
+        return Promise.resolve(new Uint8Array(readFileSync(response)));
+      };
+      // Lists of the authorities above only: for people there is nothing but OCSP.
+      const lists = await Promise.all(
+        [pki.root, pki.hierarchies.get('v2')!.authority].map((authority) => createTestPkiCrl(pki, authority, [])),
+      );
+      writeIndex(false);
+      const relay = await relayWith({ people: people({ crls: lists, fetch }) });
+      const client = await joins(relay, being(await signerOf(rui)));
+      expect(client.status).toBe('online');
+      expect(asked).toBe(1);
+      await client.close();
+      writeIndex(true);
+      const stricter = await relayWith({ people: people({ crls: lists, fetch }) });
+      expect(await codeOf(joins(stricter, being(await signerOf(rui))))).toBe('client/relay-refused');
+      expect(events.at(-1)).toMatchObject({ event: 'handshake-failed', code: 'cc/revoked' });
+    },
+  );
 });
 
 /** A relay that believes what it is shown. */

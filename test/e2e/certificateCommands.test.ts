@@ -57,7 +57,10 @@ function sims(parameters: readonly string[], environment: NodeJS.ProcessEnv = {}
 }
 
 const person = (name: string, extension: string): string =>
-  at('people', readdirSync(at('people')).find((file) => file.startsWith(name) && file.endsWith(extension))!);
+  at(
+    'people',
+    readdirSync(at('people')).find((file) => file.startsWith(name) && file.endsWith(extension))!,
+  );
 
 describe('sims cert verify', () => {
   it('prints a verdict: exit 0 valid, 1 not, 2 not understood', async () => {
@@ -112,7 +115,10 @@ describe('sims cert verify', () => {
     const folders = ['--certs', at('keys'), '--crls', at('keys')];
     const { code, out } = await sims(['cert', 'verify', '--batch', at('cases.json'), ...folders]);
     expect(code).toBe(0);
-    const verdicts = out.trim().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
+    const verdicts = out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
     expect(verdicts.map((verdict) => [verdict['case'], verdict['valid'], verdict['reasons']])).toEqual([
       ['1', true, []],
       ['2', false, ['revocation-unknown']],
