@@ -211,14 +211,19 @@ describe('a file store', () => {
     }
   });
 
-  it('lets one of many that lock at once win', async () => {
-    const path = await directory();
-    await writeFile(
-      join(path, 'lock'),
-      JSON.stringify({ pid: 2 ** 22 + 1, host: hostname(), started: '', token: 'dead' }),
-    );
-    const locked = await Promise.allSettled(Array.from({ length: 8 }, () => fileStore(path).lock()));
-    expect(locked.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+  it('lets one of many that lock at once win, over a stale lock and a claim that its maker never finished', async () => {
+    const dead = (token: string) => JSON.stringify({ pid: 2 ** 22 + 1, host: hostname(), started: '', token });
+    for (let round = 0; round < 20; round += 1) {
+      const path = await directory();
+      await writeFile(join(path, 'lock'), dead('first'));
+      if (round % 2 === 0) await writeFile(join(path, 'lock.first.claim'), dead('second'));
+      const locked = await Promise.allSettled(Array.from({ length: 8 }, () => fileStore(path).lock()));
+      const won = locked.filter(({ status }) => status === 'fulfilled');
+      for (const one of locked)
+        if (one.status === 'rejected') expect(one.reason).toMatchObject({ code: 'store/locked' });
+      expect(won).toHaveLength(1);
+      expect(await readdir(path)).toEqual(['lock']);
+    }
   });
 
   it('says what it cannot do', async () => {

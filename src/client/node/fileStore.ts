@@ -105,7 +105,8 @@ class FileStore implements Store {
   /** What a crash left half written. Only the holder of the lock may know that nobody is writing it. */
   async #removeTemporaries(): Promise<void> {
     for (const file of await readdir(this.#directory)) {
-      if (file.endsWith(TEMPORARY)) await unlink(join(this.#directory, file)).catch(ignoreMissing);
+      if (file.includes(SUFFIX) && file.endsWith(TEMPORARY))
+        await unlink(join(this.#directory, file)).catch(ignoreMissing);
     }
   }
 

@@ -4,13 +4,15 @@
  * @packageDocumentation
  */
 import { randomBytes } from 'node:crypto';
-import { link, readFile, rename, unlink, writeFile } from 'node:fs/promises';
+import { link, readFile, unlink, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { SimsError } from '../../errors.ts';
 
 const NAME = 'lock';
 const MAX_ATTEMPTS = 8;
+/** It becomes part of a file's name. */
+const TOKEN = /^[0-9a-z]{1,64}$/;
 
 interface Holder {
   readonly pid: number;
@@ -41,7 +43,7 @@ export async function lockDirectory(directory: string): Promise<() => Promise<vo
       if (await isAlive(holder)) {
         throw new SimsError('store/locked', `process ${holder.pid} on ${holder.host} has this store open`);
       }
-      await takeAway(path, holder, token);
+      await takeAway(path, holder, prepared);
     }
   } finally {
     await unlink(prepared);
@@ -49,13 +51,25 @@ export async function lockDirectory(directory: string): Promise<() => Promise<vo
   throw new SimsError('store/locked', `the lock was taken by others ${MAX_ATTEMPTS} times`);
 }
 
-/** Moves a stale lock aside: of two that try, one finds it gone. Puts back what turns out to be someone's new lock. */
-async function takeAway(path: string, stale: Holder, token: string): Promise<void> {
-  const aside = `${path}.${token}.stale.tmp`;
-  if (!(await succeeds(rename(path, aside), 'ENOENT'))) return;
-  const moved = await read(aside);
-  if (moved !== undefined && moved.token !== stale.token) await succeeds(link(aside, path), 'EEXIST');
-  await unlink(aside);
+/**
+ * Removes a stale lock, once: the right to do so is a file of its own, which one of many can make. The claim of a
+ * process that ended before it was done is claimed in its turn.
+ */
+async function takeAway(path: string, stale: Holder, prepared: string): Promise<void> {
+  const claims: string[] = [];
+  for (let dead = stale; claims.length < MAX_ATTEMPTS;) {
+    const claim = `${path}.${dead.token}.claim`;
+    claims.push(claim);
+    if (await succeeds(link(prepared, claim), 'EEXIST')) {
+      if ((await read(path))?.token === stale.token) await unlink(path);
+      for (const done of claims) await succeeds(unlink(done), 'ENOENT');
+      return;
+    }
+    const claimant = await read(claim);
+    // Done, or being done by another.
+    if (claimant === undefined || (await isAlive(claimant))) return;
+    dead = claimant;
+  }
 }
 
 async function release(path: string, token: string): Promise<void> {
@@ -72,7 +86,7 @@ async function read(path: string): Promise<Holder | undefined> {
   }
   try {
     const { pid, host, started, token } = JSON.parse(text) as Partial<Holder>;
-    if (typeof pid === 'number' && typeof host === 'string' && typeof token === 'string') {
+    if (typeof pid === 'number' && typeof host === 'string' && typeof token === 'string' && TOKEN.test(token)) {
       return { pid, host, token, started: started ?? '' };
     }
   } catch {
