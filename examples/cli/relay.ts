@@ -30,7 +30,10 @@ export async function runRelay({ listen, suites, stateDirectory, people, json }:
 /** One line for what the relay tells: no names and no addresses are in it. */
 const log: NonNullable<RelayServerOptions['log']> = ({ error, ...event }) => {
   const why = error instanceof SimsError ? { error: `${error.code}: ${error.message}` } : {};
-  const what = error === undefined || error instanceof SimsError ? why : { error: String(error) };
+  const what =
+    error === undefined || error instanceof SimsError
+      ? why
+      : { error: error instanceof Error ? error.message : 'unknown' };
   say(JSON.stringify({ ...event, ...what }));
 };
 
