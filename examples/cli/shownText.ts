@@ -1,4 +1,5 @@
 /** Text of others, made fit for a terminal. */
+import { stripVTControlCharacters } from 'node:util';
 
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 const WIDE =
@@ -7,7 +8,7 @@ const ZERO = /^[\p{Mn}\p{Me}\p{Cf}]/u;
 
 /** One line of text without control characters, escapes, and marks that turn its direction. */
 export function cleanLine(text: string): string {
-  return text.replaceAll('\t', ' ').replace(UNSAFE, '');
+  return stripVTControlCharacters(text).replaceAll('\t', ' ').replace(UNSAFE, '');
 }
 
 /** Text of several lines, each cleaned; those after the first are indented, so that none looks like somebody's own. */

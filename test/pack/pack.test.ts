@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { endAll, run as runLines, type LineProcess } from '../support/processes.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const TIMEOUT_MS = 180_000;
@@ -35,7 +36,10 @@ beforeAll(() => {
   run('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', join(folder, pack!.filename)], app);
 }, TIMEOUT_MS);
 
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(async () => {
+  await endAll();
+  rmSync(folder, { recursive: true, force: true });
+});
 
 describe('the tarball', () => {
   it('holds dist, README, LICENSE and CHANGELOG and nothing else', () => {
@@ -77,7 +81,32 @@ describe("installed under the machine's own Node", () => {
     expect(run('npm', ['exec', '--no', '--', 'sims', '--version'], app).trim()).toContain(manifest.version);
   });
 
-  // The place for a relay and a chat that run from the installed package: `app` holds it, `machine` is the environment.
+  it('runs a relay and two chats, over TCP and WebSocket', async () => {
+    const sims = ['node', join(app, 'node_modules/sims-protocol', manifest.bin['sims']!)] as const;
+    const start = (...parameters: readonly string[]): LineProcess =>
+      runLines(sims, parameters, { cwd: app, env: machine });
+    const listen = ['--listen', 'tcp://127.0.0.1:0', '--listen', 'ws://127.0.0.1:0'];
+    const relay = start('relay', '--json', ...listen, '--state', 'relay-state');
+    const { urls, fingerprint } = await relay.next('listening');
+    const [tcp, ws] = urls as readonly [string, string];
+    const pin = ['--pin', fingerprint as string];
+    const rui = start('chat', tcp, '--name', 'Rui', ...pin);
+    const { id: peer } = await rui.next('ready');
+    const ana = start('chat', ws, '--name', 'Ana', ...pin, '--state', 'ana-state');
+    await ana.next('ready');
+    for (const request of [
+      { do: 'open', peer },
+      { do: 'send', peer, text: 'Olá' },
+    ])
+      await ana.send(request);
+    expect(await rui.next('message')).toMatchObject({ text: 'Olá' });
+    await ana.next('state', { state: 'delivered' });
+    for (const process of [ana, rui]) {
+      await process.send({ do: 'quit' });
+      expect(await process.ended, process.log).toBe(0);
+    }
+    expect(await relay.kill('SIGTERM')).toBe(0);
+  });
 });
 
 /** What a user's shell has: the machine's Node and npm, and nothing that npm or this repository put there. */
