@@ -29,8 +29,8 @@ export function withoutRekeys(suite: Suite): Suite {
 export class ConversationPair {
   readonly #ends: readonly [End, End];
   #nowMs = 1_700_000_000_000;
-  /** Bytes of the last message on the wire. */
-  lastWireLength = 0;
+  /** Bytes of the last message with content, ACKs aside, on the wire. */
+  lastMessageLength = 0;
 
   constructor(suite: Suite) {
     const hash = suite.hash === 'SHA-384' ? 48 : 32;
@@ -96,7 +96,7 @@ export class ConversationPair {
   #deliver(from: End, to: End): void {
     for (let message = from.out.shift(); message !== undefined; message = from.out.shift()) {
       const wire = encodeMessage({ ...message, dst: to.address } as RecordMessage, 'cbor');
-      this.lastWireLength = wire.length;
+      if (message.type === 'client-com') this.lastMessageLength = wire.length;
       const { message: received } = decodeMessage(wire);
       to.step({ type: 'receive', message: received as RecordMessage, nowMs: this.#nowMs });
     }
@@ -155,9 +155,6 @@ class End {
 export class HopPair {
   readonly #client: HopChannel;
   readonly #relay: HopChannel;
-  /** Bytes of the last record on the wire. */
-  lastWireLength = 0;
-
   constructor(suite: Suite) {
     const hash = suite.hash === 'SHA-384' ? 48 : 32;
     const secrets = [random(hash), random(hash)] as const;
@@ -172,7 +169,6 @@ export class HopPair {
   /** One record from the client to the relay. */
   send(content: Uint8Array): void {
     const wire = encodeMessage(this.#client.seal(content, random, 1_700_000_000_000), 'cbor');
-    this.lastWireLength = wire.length;
     const { message } = decodeMessage(wire);
     if (message.type !== 'secure') throw new Error('not a record');
     expectSame(this.#relay.open(message), content);

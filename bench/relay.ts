@@ -74,7 +74,7 @@ export async function relays(effort: Effort): Promise<{ readonly comparison: Com
   const of = (rates: readonly Slice[], key: keyof Slice): number => median(rates.map((rate) => rate[key]));
   return {
     comparison: {
-      group: 'relay 256 B, per server CPU-second',
+      group: 'relay 256 B',
       series: running.map(({ name, rates }) => ({ name, rates: rates.map((rate) => rate.perServerCpu) })),
       missing,
     },
