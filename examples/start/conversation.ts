@@ -111,7 +111,7 @@ function participant(parameters: readonly string[], signal: AbortSignal, told: (
       try {
         told(JSON.parse(text) as Told);
       } catch (error) {
-        reject(error as Error);
+        reject(error);
       }
     });
     child.on('error', reject);

@@ -41,9 +41,9 @@ async function say(with_: Conversation, text: string): Promise<void> {
 }
 
 async function hear(from: AsyncIterator<{ readonly text: string }>): Promise<void> {
-  const { done, value } = await from.next();
-  if (done === true) throw new Error('the conversation ended early');
-  tell({ event: 'heard', text: value.text });
+  const result = await from.next();
+  if (result.done === true) throw new Error('the conversation ended early');
+  tell({ event: 'heard', text: result.value.text });
 }
 
 /** The address of the first who is there beside oneself. */
@@ -59,9 +59,9 @@ async function somebody(self: Client): Promise<Client['address']> {
 }
 
 async function nextOf<Item>(items: AsyncIterator<Item>): Promise<Item> {
-  const { done, value } = await items.next();
-  if (done === true) throw new Error('nobody came');
-  return value;
+  const result = await items.next();
+  if (result.done === true) throw new Error('nobody came');
+  return result.value;
 }
 
 function tell(event: object): void {

@@ -19,7 +19,7 @@ const folders: string[] = [];
 
 afterEach(async () => {
   await endAll();
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+  for (const path of folders.splice(0)) rmSync(path, { recursive: true, force: true });
 });
 
 function folder(): string {

@@ -47,8 +47,8 @@ describe('npm start', () => {
     const servers = await Promise.all([4600, 4601].map(occupy));
     const run = start();
     await until(() => run.output().includes('Ctrl-C'));
-    const join_ = /npm run -s sims -- chat ws:\/\/127\.0\.0\.1:(?<port>\d+) --name YOU --pin sha256:[0-9a-f]{64}/u;
-    const port = Number(join_.exec(run.output())?.groups?.['port']);
+    const joinLine = /npm run -s sims -- chat ws:\/\/127\.0\.0\.1:(?<port>\d+) --name YOU --pin sha256:[0-9a-f]{64}/u;
+    const port = Number(joinLine.exec(run.output())?.groups?.['port']);
     expect(port).toBeGreaterThan(0);
     expect([4600, 4601]).not.toContain(port);
     run.kill('SIGINT');
