@@ -76,7 +76,8 @@ export interface Client extends AsyncDisposable, Events<ClientEvents> {
   /** Conversations that have not ended. */
   readonly conversations: readonly Conversation[];
   /**
-   * A conversation with a peer: the present one, or a new one when the peer has accepted.
+   * A conversation with a peer: the present one, or a new one when the peer has accepted. Where the verification of the
+   * present peer's certificate has ended, a new handshake looks at it anew; if it fails, the conversation stays as it was.
    *
    * @throws `client/unknown-peer`, `client/rejected`, `client/aborted`, `client/closed`, the handshake's error
    */
@@ -199,9 +200,9 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost {
     if (this.#status === 'closed') throw new SimsError('client/closed', 'the client is closed');
     if (options.signal?.aborted === true) throw abortedError(options.signal.reason);
     const present = this.#conversations.get(peer);
-    if (present?.status === 'open') return present;
+    if (present?.status === 'open' && !hasLapsed(present.identity)) return present;
     if (present?.status === 'offered') return await present.accept();
-    const opening = this.#opening.get(peer) ?? this.#openNew(peer, options);
+    const opening = this.#opening.get(peer) ?? this.#shakeHands(peer, present, options);
     this.#opening.set(peer, opening);
     try {
       return await opening;
@@ -308,6 +309,18 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost {
       this.newConversation(peer.address, identity.name, role === 'initiator' ? 'own' : 'peer');
     this.#attach(conversation, state, identity);
     conversation.confirm();
+  }
+
+  async #shakeHands(
+    peer: Address,
+    present: ConversationControl | undefined,
+    options: OpenOptions,
+  ): Promise<Conversation> {
+    if (present?.status !== 'open') return await this.#openNew(peer, options);
+    const listed = this.#peers.get(peer);
+    if (listed === undefined) throw unknownPeerError();
+    await this.#openings.initiate(present, listed, options);
+    return present;
   }
 
   async #openNew(peer: Address, options: OpenOptions): Promise<Conversation> {
@@ -474,4 +487,9 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost {
       this.send({ type: 'error', code: 'unknown-conversation', msgId: message.id, dst: src });
     }
   }
+}
+
+/** Whether a certificate vouched for the peer, and does not any more. */
+function hasLapsed({ kind, verified }: PeerIdentity): boolean {
+  return kind === 'certificate' && !verified;
 }

@@ -70,7 +70,8 @@ export interface ConversationEvents {
   readonly dropped: { readonly code: ErrorCode; readonly detail: string };
   /**
    * The peer's certificate does not vouch for it any more: its time is over, or `error` says what a look at it gave (it was
-   * revoked, for instance). `identity` is no longer verified; the conversation goes on unless it is closed.
+   * revoked, for instance). `identity` is no longer verified; the conversation goes on unless it is closed. `client.open` looks at
+   * the peer anew.
    */
   readonly unverified: { readonly identity: PeerIdentity; readonly error?: SimsError };
   readonly closed: ConversationEnd;

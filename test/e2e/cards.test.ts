@@ -421,6 +421,29 @@ describe('during a session', () => {
     expect(conversation.status).toBe('open');
   });
 
+  it('a peer that has renewed its delegation is verified anew by opening again; one that has not is not', async () => {
+    const relay = await relayWith();
+    const first = await joins(relay, being(await signerOf(ana)));
+    for (const renews of [true, false]) {
+      const identity = being(await signerOf(rui), {
+        lifetimesMs: { hop: HOUR, conversation: 3_000 },
+        ...(renews ? {} : { onRenewalDue: () => {} }),
+      });
+      const second = await joins(relay, identity);
+      await expect.poll(() => first.peers.map(({ address }) => address)).toContain(second.address);
+      const conversation = await first.open(second.address);
+      await new Promise((resolve) => conversation.on('unverified', resolve));
+      if (renews) {
+        expect(await first.open(second.address)).toBe(conversation);
+        expect(conversation.identity).toMatchObject({ verified: true, name: 'RUI SÁ' });
+      } else {
+        expect(await codeOf(first.open(second.address))).toBe('cc/delegation-expired');
+        expect([conversation.status, conversation.identity.verified]).toEqual(['open', false]);
+      }
+      await second.close({ endConversations: true });
+    }
+  }, 15_000);
+
   it('a revocation is found at the next look: by peers with an event, by the relay with the end of the session', async () => {
     const relay = await relayWith({ limits: { recheckMs: 300 } });
     const first = await joins(relay, being(await signerOf(ana)), { recheckMs: 100 });
