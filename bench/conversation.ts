@@ -2,7 +2,13 @@
 import { expectSame } from './content.ts';
 import { nodeProvider } from '../src/crypto/node/index.ts';
 import type { Suite } from '../src/crypto/suite.ts';
-import { addressFromBytes, decodeMessage, encodeMessage, messageIdFromBytes, type Address } from '../src/messages/index.ts';
+import {
+  addressFromBytes,
+  decodeMessage,
+  encodeMessage,
+  messageIdFromBytes,
+  type Address,
+} from '../src/messages/index.ts';
 import {
   DEFAULT_OPTIONS,
   encodeState,
@@ -159,7 +165,13 @@ export class HopPair {
     const hash = suite.hash === 'SHA-384' ? 48 : 32;
     const secrets = [random(hash), random(hash)] as const;
     const client = { address: addressFromBytes(random(28)), fingerprint: random(32) };
-    const common = { suite, conversationId: random(8), finalTranscriptHash: random(64), client, relayIdentity: random(32) };
+    const common = {
+      suite,
+      conversationId: random(8),
+      finalTranscriptHash: random(64),
+      client,
+      relayIdentity: random(32),
+    };
     const channel = (role: 'initiator' | 'responder'): HopChannel =>
       new HopChannel({ ...common, role, secrets: { initiator: secrets[0].slice(), responder: secrets[1].slice() } });
     this.#client = channel('initiator');

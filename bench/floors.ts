@@ -51,7 +51,10 @@ export function x25519EachTurn(content: Uint8Array): Operation {
     turn = 1 - turn;
     const fresh = generateKeyPairSync('x25519');
     const travelling = rawPublic(fresh.publicKey);
-    const keys = derive(diffieHellman({ privateKey: fresh.privateKey, publicKey: importX25519(listener.publicKey) }), root);
+    const keys = derive(
+      diffieHellman({ privateKey: fresh.privateKey, publicKey: importX25519(listener.publicKey) }),
+      root,
+    );
     const sealed = seal('chacha20-poly1305', keys.subarray(0, 32), content);
     const shared = diffieHellman({ privateKey: listener.privateKey, publicKey: importX25519(travelling) });
     const same = derive(shared, root);

@@ -53,18 +53,42 @@ export function goalsOf(measured: Measured): GoalResult[] {
   ] as const;
   return [
     ...streams.flatMap(([length, libsignal, fernet]) => [
-      times(`records alone, suite 3, ${length}, of libsignal`, libsignal, ratio(`stream ${length}`, 'suite 3, records alone', 'libsignal')),
-      times(`records alone, suite 3, ${length}, of the floor`, 0.8, ratio(`stream ${length}`, 'suite 3, records alone', CHACHA_FLOOR)),
-      times(`records alone, suite 2, ${length}, of the floor`, 0.8, ratio(`stream ${length}`, 'suite 2, records alone', GCM_FLOOR)),
-      times(`records alone, suite 5, ${length}, of npm fernet`, fernet, ratio(`stream ${length}`, 'suite 5, records alone', 'npm fernet')),
+      times(
+        `records alone, suite 3, ${length}, of libsignal`,
+        libsignal,
+        ratio(`stream ${length}`, 'suite 3, records alone', 'libsignal'),
+      ),
+      times(
+        `records alone, suite 3, ${length}, of the floor`,
+        0.8,
+        ratio(`stream ${length}`, 'suite 3, records alone', CHACHA_FLOOR),
+      ),
+      times(
+        `records alone, suite 2, ${length}, of the floor`,
+        0.8,
+        ratio(`stream ${length}`, 'suite 2, records alone', GCM_FLOOR),
+      ),
+      times(
+        `records alone, suite 5, ${length}, of npm fernet`,
+        fernet,
+        ratio(`stream ${length}`, 'suite 5, records alone', 'npm fernet'),
+      ),
     ]),
-    times('X25519 each turn, 64 B, of libsignal', 1.4, ratio('ping-pong 64 B', 'suite 3, X25519 each turn', 'libsignal')),
+    times(
+      'X25519 each turn, 64 B, of libsignal',
+      1.4,
+      ratio('ping-pong 64 B', 'suite 3, X25519 each turn', 'libsignal'),
+    ),
     times('X25519 each turn, 64 B, of olm', 2.4, ratio('ping-pong 64 B', 'suite 3, X25519 each turn', 'olm')),
     times('X-Wing every 50, 64 B, of libsignal', 15, ratio('ping-pong 64 B', 'suite 1, X-Wing every 50', 'libsignal')),
     times('handshake X25519, of libsignal', 3.3, ratio('handshakes', 'suite 3', 'libsignal set-up')),
     times('handshake X25519, of node:tls', 1.2, ratio('handshakes', 'suite 3', 'node:tls X25519, mutual Ed25519')),
     times('handshake X-Wing, of libsignal', 2.5, ratio('handshakes', 'suite 1', 'libsignal set-up')),
-    times('handshake X-Wing, of node:tls', 1.2, ratio('handshakes', 'suite 1', 'node:tls X25519MLKEM768, mutual Ed25519')),
+    times(
+      'handshake X-Wing, of node:tls',
+      1.2,
+      ratio('handshakes', 'suite 1', 'node:tls X25519MLKEM768, mutual Ed25519'),
+    ),
     atMost('handshake X-Wing, both ways', 3000, 'B', size(1, 'handshakeWire')),
     times('handshake P-384, of node:tls', 1, ratio('handshakes', 'suite 4', 'node:tls P-384, mutual Ed25519')),
     times('handshake P-384, of the floor', 0.95, ratio('handshakes', 'suite 4', 'floor: P-384 + mutual Ed25519')),
@@ -77,7 +101,11 @@ export function goalsOf(measured: Measured): GoalResult[] {
     atMost('bundle of client and default suite', 45, 'kB gzip', bundle('client with the default suite')),
     atMost('bundle of client and all suites but RSA', 56, 'kB gzip', bundle('client with every suite but RSA')),
     times('relay over ws, of plaintext socket.io', 1, ratio('relay 256 B', 'sims over ws', 'socket.io, plaintext')),
-    times('relay over ws, of bare plaintext ws', 0.4, ratio('relay 256 B', 'sims over ws', 'bare ws forwarder, plaintext')),
+    times(
+      'relay over ws, of bare plaintext ws',
+      0.4,
+      ratio('relay 256 B', 'sims over ws', 'bare ws forwarder, plaintext'),
+    ),
   ];
 }
 

@@ -49,9 +49,10 @@ interface Shaken {
 /** Handshakes of every suite beside the peers' session set-up, TLS and floors. */
 export function handshakes(): Candidate[] {
   return [
-    ...QUICK_SUITES.map(
-      ([number, suite]): Candidate => ({ name: `suite ${number}`, prepare: () => handshakeOf(suite) }),
-    ),
+    ...QUICK_SUITES.map(([number, suite]): Candidate => ({
+      name: `suite ${number}`,
+      prepare: () => handshakeOf(suite),
+    })),
     { name: 'floor: X25519 + mutual Ed25519', prepare: () => signedAgreement('x25519') },
     { name: 'floor: X25519 + ML-KEM-768 + mutual Ed25519', prepare: () => signedAgreement('x25519 + ml-kem-768') },
     { name: 'floor: P-384 + mutual Ed25519', prepare: () => signedAgreement('p384') },
@@ -181,7 +182,8 @@ function shake(suite: Suite, one: Person, other: Person): Shaken {
     nowMs: NOW_MS,
   });
   const [first, second] = ready;
-  if (first === undefined || second === undefined) throw new Error(`the handshake stopped: ${initiator.at}, ${responder.at}`);
+  if (first === undefined || second === undefined)
+    throw new Error(`the handshake stopped: ${initiator.at}, ${responder.at}`);
   return { states: [first, second], bodies, wire };
 }
 

@@ -108,7 +108,7 @@ async function slice(operation: Operation, forMs: number): Promise<number> {
   const endsAt = performance.now() + forMs;
   let operations = 0;
   let chunk = 1;
-  for (let now = performance.now(); now < endsAt; ) {
+  for (let now = performance.now(); now < endsAt;) {
     for (let index = 0; index < chunk; index += 1) {
       const pending = operation();
       if (pending !== undefined) await pending;

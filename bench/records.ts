@@ -1,7 +1,7 @@
 /** Records: one message sealed and opened, end to end, beside the peers and the floors. */
 import * as suites from '../src/crypto/node/suites.ts';
 import type { Suite } from '../src/crypto/suite.ts';
-import { contentOf, SIZES } from './content.ts';
+import { contentOf, type SIZES } from './content.ts';
 import { ConversationPair, HopPair, withoutRekeys } from './conversation.ts';
 import { fernetTokens, symmetricRatchet, x25519EachTurn } from './floors.ts';
 import type { Candidate } from './harness.ts';
@@ -12,6 +12,7 @@ import { olmSessions } from './peers/olm.ts';
 import { QUICK_SUITES } from './suites.ts';
 
 const X25519_EACH_TURN = suites.X25519_WITH_CHACHA20_POLY1305_SHA256;
+const ANSWER_EVERY = 100;
 const X_WING_EVERY_50 = suites.X25519MLKEM768_WITH_CHACHA20_POLY1305_SHA256;
 
 /** One speaker. `records alone`: no ACK and no rekey; the other rows with both, as a client sends them. */
@@ -26,7 +27,7 @@ export function streams(size: (typeof SIZES)[number]): Candidate[] {
     { name: 'floor: ratchet, ChaCha20-Poly1305', prepare: () => symmetricRatchet('chacha20-poly1305', content) },
     { name: 'floor: ratchet, AES-256-GCM', prepare: () => symmetricRatchet('aes-256-gcm', content) },
     { name: 'floor: Fernet, static key', prepare: () => fernetTokens(content) },
-    ...speakers(content, () => 0),
+    ...speakers(content, mostlyOne),
     { name: 'npm fernet', prepare: () => npmFernet(content) },
   ];
 }
@@ -34,10 +35,6 @@ export function streams(size: (typeof SIZES)[number]): Candidate[] {
 /** Both speak in turn. */
 export function pingPongs(size: (typeof SIZES)[number]): Candidate[] {
   const content = contentOf(size.bytes);
-  const turns = (): (() => 0 | 1) => {
-    let next: 0 | 1 = 1;
-    return () => (next = next === 0 ? 1 : 0);
-  };
   const inTurn = (suite: Suite) => () => {
     const pair = new ConversationPair(suite);
     const turn = turns();
@@ -49,7 +46,7 @@ export function pingPongs(size: (typeof SIZES)[number]): Candidate[] {
     { name: 'suite 4, P-384 every 20', prepare: inTurn(suites.ECDHE_WITH_AES_256_GCM_SHA384) },
     { name: 'suite 5, P-384 every 20', prepare: inTurn(suites.ECDHE_WITH_AES_128_CBC_SHA256) },
     { name: 'floor: X25519 each turn', prepare: () => x25519EachTurn(content) },
-    ...speakers(content, turns()),
+    ...speakers(content, turns),
   ];
 }
 
@@ -69,6 +66,15 @@ export function hops(size: (typeof SIZES)[number]): Candidate[] {
   ];
 }
 
+/** Who speaks in a stream: the peers need an answer now and then, or keys that wait for one pile up. */
+function mostlyOne(): () => 0 | 1 {
+  let sent = 0;
+  return () => {
+    sent += 1;
+    return sent % ANSWER_EVERY === 0 ? 1 : 0;
+  };
+}
+
 function recordsAlone(suite: Suite, content: Uint8Array): () => void {
   const pair = new ConversationPair(withoutRekeys(suite));
   return () => {
@@ -85,12 +91,21 @@ function stream(suite: Suite, content: Uint8Array, acknowledgesEach: boolean): (
   };
 }
 
-function speakers(content: Uint8Array, turn: () => 0 | 1): Candidate[] {
+function turns(): () => 0 | 1 {
+  let next: 0 | 1 = 1;
+  return () => {
+    next = next === 0 ? 1 : 0;
+    return next;
+  };
+}
+
+function speakers(content: Uint8Array, order: () => () => 0 | 1): Candidate[] {
   return [
     {
       name: 'libsignal',
       prepare: async () => {
         const session = await (await signalSessions())();
+        const turn = order();
         return async () => {
           await session.send(turn(), content);
         };
@@ -101,6 +116,7 @@ function speakers(content: Uint8Array, turn: () => 0 | 1): Candidate[] {
       prepare: async () => {
         const session = (await olmSessions())();
         const text = Buffer.from(content).toString('latin1');
+        const turn = order();
         return () => {
           session.send(turn(), text);
         };
@@ -110,6 +126,7 @@ function speakers(content: Uint8Array, turn: () => 0 | 1): Candidate[] {
       name: 'ts-mls',
       prepare: async () => {
         const session = await (await mlsSessions())();
+        const turn = order();
         return async () => {
           await session.send(turn(), content);
         };

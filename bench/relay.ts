@@ -48,7 +48,9 @@ const RELAYS: readonly (readonly [string, string, (url: string) => Promise<Pair>
 ];
 
 /** All relays, in interleaved rounds. */
-export async function relays(effort: Effort): Promise<{ readonly comparison: Comparison; readonly results: RelayResult[] }> {
+export async function relays(
+  effort: Effort,
+): Promise<{ readonly comparison: Comparison; readonly results: RelayResult[] }> {
   const running: { name: string; server: Server; pair: Pair; rates: Slice[] }[] = [];
   const missing: { name: string; why: string }[] = [];
   for (const [name, kind, open] of RELAYS) {
@@ -153,9 +155,12 @@ async function startServer(kind: string): Promise<Server> {
 
 async function simsPair(url: string): Promise<Pair> {
   const text = Buffer.from(contentOf(CONTENT_BYTES)).toString('latin1');
-  const [one, other] = await Promise.all([connect(url, { name: 'one' }), connect(url, { name: 'other', accept: 'all' })]);
+  const [one, other] = await Promise.all([
+    connect(url, { name: 'one' }),
+    connect(url, { name: 'other', accept: 'all' }),
+  ]);
   while (!one.peers.some((peer) => peer.address === other.address)) await new Promise((done) => setTimeout(done, 5));
-  const [own, peer] = (await Promise.all([one.open(other.address), firstOf(other)])) as [Conversation, Conversation];
+  const [own, peer] = await Promise.all([one.open(other.address), firstOf(other)]);
   const pair: Pair = {
     arrived: () => undefined,
     send: () => void own.send(text),

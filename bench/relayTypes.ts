@@ -18,7 +18,10 @@ export interface WsSocket {
 
 /** The server of socket.io. */
 export interface SocketIoServer {
-  readonly Server: new (http: object, options: object) => {
+  readonly Server: new (
+    http: object,
+    options: object,
+  ) => {
     on(event: 'connection', listener: (socket: IoServerSocket) => void): void;
   };
 }
@@ -30,7 +33,7 @@ interface IoServerSocket {
 
 /** The client of socket.io. */
 export interface SocketIoClient {
-  io(url: string, options: object): IoSocket;
+  readonly io: (url: string, options: object) => IoSocket;
 }
 
 /** One client of socket.io. */

@@ -29,7 +29,7 @@ const { values } = parseArgs({
 });
 const effort = EFFORTS[values.quick === true ? 'quick' : values.full === true ? 'full' : 'usual'];
 const only = new RegExp(values.only ?? '');
-const wants = (group: string): boolean => only.test(group);
+const wants = (name: string): boolean => only.test(name);
 
 installPeers();
 const machine = {
@@ -41,7 +41,9 @@ const machine = {
   load: loadavg().map((load) => Math.round(load * 100) / 100),
   effort,
 };
-console.log(`Node ${machine.node}, OpenSSL ${machine.openssl}, ${machine.cores} × ${machine.cpu}, load ${machine.load.join(' ')}`);
+console.log(
+  `Node ${machine.node}, OpenSSL ${machine.openssl}, ${machine.cores} × ${machine.cpu}, load ${machine.load.join(' ')}`,
+);
 console.log(`${effort.rounds} rounds of ${effort.sliceMs} ms; operations per CPU-second\n`);
 
 const comparisons: Comparison[] = [];
@@ -92,7 +94,11 @@ writeFileSync(`${results}/latest.json`, `${JSON.stringify(everything, undefined,
 process.exit();
 
 /** Runs one group and prints it, each row with its ratio to the references. */
-async function group(name: string, candidates: () => Parameters<typeof compare>[1], ...references: string[]): Promise<void> {
+async function group(
+  name: string,
+  candidates: () => Parameters<typeof compare>[1],
+  ...references: string[]
+): Promise<void> {
   if (!wants(name)) return;
   const comparison = await compare(name, candidates(), effort);
   comparisons.push(comparison);
@@ -121,7 +127,9 @@ function table(title: string, rows: readonly object[]): void {
   if (first === undefined) return;
   const heads = Object.keys(first);
   const cell = (value: unknown): string =>
-    typeof value === 'number' ? String(Math.abs(value) < 100 ? Math.round(value * 10) / 10 : Math.round(value)) : String(value);
+    typeof value === 'number'
+      ? String(Math.abs(value) < 100 ? Math.round(value * 10) / 10 : Math.round(value))
+      : String(value);
   console.log(`### ${title}\n`);
   console.log(`| ${heads.join(' | ')} |`);
   console.log(`|${heads.map(() => '---').join('|')}|`);

@@ -78,7 +78,13 @@ export async function signalSessions(): Promise<() => Promise<SignalSession>> {
     };
     const published = publish(signal, peerKey, stores);
     await signal.processPreKeyBundle(published.bundle, other.address, one.address, one.sessions, one.identities);
-    const first = await signal.signalEncrypt(Buffer.from('hi'), other.address, one.address, one.sessions, one.identities);
+    const first = await signal.signalEncrypt(
+      Buffer.from('hi'),
+      other.address,
+      one.address,
+      one.sessions,
+      one.identities,
+    );
     const opening = first.serialize();
     await signal.signalDecryptPreKey(
       signal.PreKeySignalMessage.deserialize(opening),
@@ -123,7 +129,11 @@ function publish(
   identity: PrivateKey,
   stores: ReturnType<typeof storesOf>,
 ): { readonly bundle: object; readonly stores: readonly Store[] } {
-  const [once, signed, kem] = [signal.PrivateKey.generate(), signal.PrivateKey.generate(), signal.KEMKeyPair.generate()];
+  const [once, signed, kem] = [
+    signal.PrivateKey.generate(),
+    signal.PrivateKey.generate(),
+    signal.KEMKeyPair.generate(),
+  ];
   const signature = identity.sign(signed.getPublicKey().serialize());
   const kemSignature = identity.sign(kem.getPublicKey().serialize());
   const bundle = signal.PreKeyBundle.new(

@@ -32,7 +32,11 @@ interface Mls {
   createGroup(id: Bytes, own: Opaque, secret: Opaque, extensions: readonly Opaque[], suite: Opaque): Promise<Opaque>;
   createCommit(context: Opaque, options: Opaque): Promise<Next & { readonly welcome?: Opaque }>;
   joinGroup(welcome: Opaque, own: Opaque, secret: Opaque, keys: Opaque, suite: Opaque): Promise<Opaque>;
-  createApplicationMessage(state: Opaque, content: Bytes, suite: Opaque): Promise<Next & { readonly privateMessage: Opaque }>;
+  createApplicationMessage(
+    state: Opaque,
+    content: Bytes,
+    suite: Opaque,
+  ): Promise<Next & { readonly privateMessage: Opaque }>;
   processPrivateMessage(
     state: Opaque,
     message: Opaque,
@@ -40,9 +44,12 @@ interface Mls {
     suite: Opaque,
   ): Promise<Next & { readonly message: Bytes }>;
   encodeMlsMessage(message: Opaque): Bytes;
-  decodeMlsMessage(bytes: Bytes, offset: number): readonly [{ readonly welcome: Opaque; readonly privateMessage: Opaque }];
+  decodeMlsMessage(
+    bytes: Bytes,
+    offset: number,
+  ): readonly [{ readonly welcome: Opaque; readonly privateMessage: Opaque }];
   encodeGroupState?(state: Opaque): Bytes;
-  zeroOutUint8Array(bytes: Bytes): void;
+  readonly zeroOutUint8Array: (bytes: Bytes) => void;
 }
 
 /** A group of two. */
