@@ -19,7 +19,10 @@ export interface MlKem {
   /** The key of a 64-byte seed d ‖ z (FIPS 203 §7.1). */
   fromSeed(seed: Uint8Array): MlKemKey;
   /** `undefined` when the key fails the modulus check (FIPS 203 §7.2). `message`: 32 bytes, for vectors; wiped. */
-  encapsulate(encapsulationKey: Uint8Array, message?: Uint8Array): { readonly raw: Uint8Array; readonly ciphertext: Uint8Array } | undefined;
+  encapsulate(
+    encapsulationKey: Uint8Array,
+    message?: Uint8Array,
+  ): { readonly raw: Uint8Array; readonly ciphertext: Uint8Array } | undefined;
 }
 
 /** Node's ML-KEM as it is used here; declared, since older Node has none of it. */

@@ -37,7 +37,10 @@ export const nodeXWing: Kem = {
     const source = random === platformRandom ? undefined : split(random);
     if (encapsulationKey.length !== X_WING.encapsulationKey) return undefined;
     const x25519PublicKey = encapsulationKey.subarray(X_WING.mlKemEncapsulationKey);
-    const postQuantum = mlKem768().encapsulate(encapsulationKey.subarray(0, X_WING.mlKemEncapsulationKey), source?.mlKem);
+    const postQuantum = mlKem768().encapsulate(
+      encapsulationKey.subarray(0, X_WING.mlKemEncapsulationKey),
+      source?.mlKem,
+    );
     const classical = postQuantum && encapsulateX25519(x25519PublicKey, source?.x25519 ?? platformRandom);
     if (postQuantum === undefined || classical === undefined) return undefined;
     return {

@@ -20,8 +20,7 @@ export const sealFernet: Fernet['seal'] = (key, iv, plaintext, nowMs) =>
   fernetOver(noblePrimitives).seal(key, iv, plaintext, nowMs);
 
 /** Opens a token on every runtime; `undefined` for every failure alike. */
-export const openFernet: Fernet['open'] = (key, token) =>
-  fernetOver(noblePrimitives).open(key, token);
+export const openFernet: Fernet['open'] = (key, token) => fernetOver(noblePrimitives).open(key, token);
 
 /** Fernet record cipher on every runtime. What is encrypted is SHA-256(associated data) ‖ plaintext. */
 export const fernet: RecordCipher = /* @__PURE__ */ fernetRecordCipher(noblePrimitives);
