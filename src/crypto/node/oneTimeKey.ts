@@ -1,6 +1,5 @@
 /** How to hand Node a key that is used once: as it is, or as a KeyObject. */
 import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
-import { performance } from 'node:perf_hooks';
 
 type OneTimeKey = (key: Uint8Array) => Uint8Array | KeyObject;
 
