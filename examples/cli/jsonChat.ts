@@ -72,10 +72,15 @@ class JsonChat {
     this.#write({ event: 'ready', id: client.address, suite: client.suite });
     for (const conversation of client.conversations) if (conversation.status === 'open') this.#opened(conversation);
     void this.#takeIncoming();
+    let lastError = new SimsError('client/closed', 'the client has ended');
     client.on('status', ({ status, reason, error }) => {
-      if (status === 'closed' && !this.#isEnding) this.#stopReading(true);
-      if (error !== undefined) this.#write(errorEvent(error));
-      this.#log(`${status}${reason === undefined ? '' : ` (${reason})`}`);
+      this.#log([status, reason, error?.message].filter((part) => part !== undefined).join(', '));
+      if (reason !== undefined) lastError = new SimsError('client/relay-refused', `the relay ends: ${reason}`);
+      if (error !== undefined) lastError = error;
+      // A connection that is lost comes back; only when nobody tries any more is that an error.
+      if (status !== 'closed' || this.#isEnding) return;
+      this.#write(errorEvent(lastError));
+      this.#stopReading(true);
     });
     if (client.status === 'closed') this.#stopReading(true);
     const stop = (): void => this.#stopReading(false);

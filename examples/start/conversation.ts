@@ -111,7 +111,7 @@ function participant(parameters: readonly string[], signal: AbortSignal, told: (
       try {
         told(JSON.parse(text) as Told);
       } catch (error) {
-        reject(error);
+        reject(new Error('a participant wrote something else than JSON', { cause: error }));
       }
     });
     child.on('error', reject);

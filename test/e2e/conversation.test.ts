@@ -38,6 +38,7 @@ describe.each(['tcp', 'ws'] as const)('two chats over %s', (scheme) => {
     const cuts = cutWhileSending(proxy, ana);
     await exchange(ana, rui);
     expect(cuts.count).toBe(3);
+    expect(ana.process.events.filter(({ event }) => event === 'error')).toEqual([]);
     await Promise.all([ana, rui].map(({ process }) => process.send({ do: 'quit' })));
     expect(await Promise.all([ana.process.ended, rui.process.ended])).toEqual([0, 0]);
     await proxy.close();

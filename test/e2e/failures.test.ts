@@ -1,5 +1,5 @@
 /** What goes wrong: bad lines, a relay that is started again, a peer that is killed, an end that cannot wait. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -172,6 +172,23 @@ describe('a relay that is killed and started again in the middle', () => {
     await rui.process.next('closed');
     expect(textsAt(rui)).toEqual(Array.from({ length: 400 }, (_, ref) => `a${ref}`));
     expect(textsAt(ana)).toEqual(Array.from({ length: 400 }, (_, ref) => `r${ref}`));
+  });
+});
+
+describe('a chat whose key and device appear a second time', () => {
+  it('gives way: an error, then exit 1', async () => {
+    const relay = await startRelayProcess();
+    const state = folder();
+    const first = await startChatProcess(relay.tcp, 'Ana', ['--state', state]);
+    // A copy of the directory: the lock of the first is not in its way.
+    const copy = folder();
+    cpSync(state, copy, { recursive: true, filter: (path) => !path.includes('lock') });
+    const second = await startChatProcess(relay.tcp, 'Ana', ['--state', copy]);
+    expect(second.id).toBe(first.id);
+    expect(await first.process.next('error')).toMatchObject({ code: 'client/relay-refused' });
+    expect(await first.process.ended).toBe(1);
+    second.process.endInput();
+    expect(await second.process.ended).toBe(0);
   });
 });
 
