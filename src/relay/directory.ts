@@ -26,13 +26,18 @@ export interface Directory<Where> {
   enter(presence: Presence<Where>): void;
   /** Removes the presence at that address and label. */
   leave(address: Address, label: Label): void;
-  /** All addresses, in the order of their arrival. The iterator goes on while addresses come and go. */
-  addresses(): IterableIterator<Address>;
+  /**
+   * All presences, in the order of their arrival; one that enters in place of another has its turn. The iterator goes on
+   * while presences come and go.
+   */
+  presences(): IterableIterator<Presence<Where>>;
 }
 
 /** The directory of one node. */
 export class MemoryDirectory<Where> implements Directory<Where> {
   readonly #presences = new Map<Address, readonly Presence<Where>[]>();
+  /** By address and label: the turn of one must not depend on those at other labels. */
+  readonly #inOrder = new Map<string, Presence<Where>>();
 
   get size(): number {
     return this.#presences.size;
@@ -46,16 +51,18 @@ export class MemoryDirectory<Where> implements Directory<Where> {
     const { address } = presence.item;
     const others = this.#others(address, presence.label);
     this.#presences.set(address, others.length === 0 ? [presence] : [...others, presence]);
+    this.#inOrder.set(`${address}|${presence.label.text}`, presence);
   }
 
   leave(address: Address, label: Label): void {
     const others = this.#others(address, label);
+    this.#inOrder.delete(`${address}|${label.text}`);
     if (others.length === 0) this.#presences.delete(address);
     else this.#presences.set(address, others);
   }
 
-  addresses(): IterableIterator<Address> {
-    return this.#presences.keys();
+  presences(): IterableIterator<Presence<Where>> {
+    return this.#inOrder.values();
   }
 
   #others(address: Address, label: Label): readonly Presence<Where>[] {

@@ -41,21 +41,21 @@ export interface RelayLimits {
   /** Queue to one client above which what comes for it goes to its mailbox, in bytes. Default 4 MiB. */
   readonly queueBytes: number;
   /**
-   * All queues above their marks together, in bytes. Beyond it every such queue counts as full, so that many slow
-   * readers cost no more than this. Default 256 MiB.
+   * All queues above their marks of the clients of one label, in bytes. Beyond it every such queue counts as full, so that
+   * many slow readers cost no more than this. Labels do not share it: none can feel another's. Default 256 MiB.
    */
   readonly totalQueueBytes: number;
   /** How long a client may leave its queue full before it is closed as `slow-consumer`, in milliseconds. Default 30,000. */
   readonly slowConsumerMs: number;
   /** How long a client whose connection broke stays in the list, in milliseconds: reconnecting shows nothing. Default 60,000. */
   readonly graceMs: number;
-  /** Clients that may be in their grace at once; beyond it the oldest grace ends. Default 20,000. */
+  /** Clients of one label that may be in their grace at once; beyond it the oldest of them ends. Default 20,000. */
   readonly graces: number;
   /** Messages in one mailbox. Default 1,000. */
   readonly mailboxMessages: number;
   /** Bytes in one mailbox. Default 16 MiB. */
   readonly mailboxBytes: number;
-  /** Bytes in all mailboxes that are held in memory. Default 256 MiB. */
+  /** Bytes in all mailboxes of one label that are held in memory. Default 256 MiB. */
   readonly totalMailboxBytes: number;
   /** Age at which a message in a mailbox is dropped, in milliseconds. Default 14 days. */
   readonly mailboxAgeMs: number;

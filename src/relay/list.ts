@@ -45,7 +45,7 @@ interface Watch {
   /** Whether the next message begins the list anew. */
   isFirst: boolean;
   /** Where the whole list goes on; gone when all of it has been sent. */
-  cursor: Iterator<Address> | undefined;
+  cursor: Iterator<Presence<Session>> | undefined;
   /** Changes that wait because the client's queue is long. */
   readonly behind: Set<Address>;
 }
@@ -166,7 +166,7 @@ export class Lists {
   #beginAnew(watch: Watch): void {
     watch.isFirst = true;
     watch.behind.clear();
-    watch.cursor = this.#parts.directory.addresses();
+    watch.cursor = this.#parts.directory.presences();
   }
 
   /** Sends what is due as far as the client's queue has room. */
@@ -195,9 +195,11 @@ export class Lists {
         watch.cursor = undefined;
         break;
       }
-      if (next.value === session.address) continue;
-      const item = this.#shown(watch.group, 'list', this.#parts.directory.at(next.value));
-      if (item !== undefined) data.push(item);
+      const { address } = next.value.item;
+      if (address === session.address) continue;
+      // An address has its turn with the presence that is shown of it.
+      const item = this.#shown(watch.group, 'list', this.#parts.directory.at(address));
+      if (item === next.value.item) data.push(item);
     }
     return data;
   }

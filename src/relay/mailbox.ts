@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 import type { RelayLimits } from './limits.ts';
+import { Shares } from './shares.ts';
 
 /** One message that waits. */
 export interface MailboxEntry {
@@ -21,7 +22,7 @@ export interface MailboxQuota {
   readonly maxBytes: number;
 }
 
-/** Where messages wait. An owner is an address at a label. Nothing here reads a message. */
+/** Where messages wait. An owner is an address at a label, as in `ADDRESS|LABEL`. Nothing here reads a message. */
 export interface Mailbox {
   /** Appends a message: `stored`, `repeat` when it waits already, `full` when it does not fit. */
   append(owner: string, entry: MailboxEntry, nowMs: number): 'stored' | 'repeat' | 'full';
@@ -45,11 +46,11 @@ interface Box {
 /** What an entry costs beside its bytes. */
 const ENTRY_BYTES = 256;
 
-/** A mailbox in memory, bounded for each owner and in all; it does not outlive the process. */
+/** A mailbox in memory, bounded for each owner and for each label; it does not outlive the process. */
 export class MemoryMailbox implements Mailbox {
   readonly #limits: RelayLimits;
   readonly #boxes = new Map<string, Box>();
-  #bytes = 0;
+  readonly #bytes = new Shares();
 
   constructor(limits: RelayLimits) {
     this.#limits = limits;
@@ -57,7 +58,7 @@ export class MemoryMailbox implements Mailbox {
 
   /** Bytes in all mailboxes, with 256 for each message. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#bytes.total;
   }
 
   append(owner: string, entry: MailboxEntry, nowMs: number): 'stored' | 'repeat' | 'full' {
@@ -67,11 +68,11 @@ export class MemoryMailbox implements Mailbox {
     const { mailboxMessages, mailboxBytes, totalMailboxBytes } = this.#limits;
     const cost = entry.bytes.length + ENTRY_BYTES;
     const isFull = box.entries.size >= mailboxMessages || box.bytes + cost > mailboxBytes;
-    if (isFull || this.#bytes + cost > totalMailboxBytes) return 'full';
+    if (isFull || this.#bytes.of(labelOf(owner)) + cost > totalMailboxBytes) return 'full';
     // A copy: what was handed over may be a view of a larger buffer.
     box.entries.set(entry.key, { key: entry.key, bytes: entry.bytes.slice(), atMs: nowMs });
     box.bytes += cost;
-    this.#bytes += cost;
+    this.#bytes.add(labelOf(owner), cost);
     this.#boxes.set(owner, box);
     return 'stored';
   }
@@ -118,7 +119,12 @@ export class MemoryMailbox implements Mailbox {
     const cost = entry.bytes.length + ENTRY_BYTES;
     box.entries.delete(entry.key);
     box.bytes -= cost;
-    this.#bytes -= cost;
+    this.#bytes.add(labelOf(owner), -cost);
     if (box.entries.size === 0) this.#boxes.delete(owner);
   }
+}
+
+/** The label in the name of an owner. */
+function labelOf(owner: string): string {
+  return owner.slice(owner.indexOf('|') + 1);
 }

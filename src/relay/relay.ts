@@ -5,7 +5,6 @@
  * @packageDocumentation
  */
 import { fromUtf8, utf8 } from '../bytes.ts';
-import { LIMITS_BEFORE_HOP } from '../codec/limits.ts';
 import type { CryptoProvider, KemKeyPair, RandomBytes } from '../crypto/provider.ts';
 import type { Suite } from '../crypto/suite.ts';
 import { SimsError } from '../errors.ts';
@@ -16,24 +15,28 @@ import {
   type VerifyCredential,
 } from '../handshake/index.ts';
 import { defaultPolicy, type AuditEntry, type CredentialDescription, type PolicyFile } from '../ifc/index.ts';
-import type { MessageId } from '../messages/address.ts';
-import type { Connect } from '../messages/connect.ts';
 import type { OnlineItem, PersonKind } from '../messages/list.ts';
-import { decodeMessage, encodeMessage, encodingOf, messageIdOf, type Message } from '../messages/messages.ts';
+import { decodeMessage, encodeMessage, messageIdOf, type Message } from '../messages/messages.ts';
 import type { ErrorReason } from '../messages/reason.ts';
 import { MAX_NAME_BYTES } from '../messages/schema.ts';
-import type { Encoding } from '../messages/wire.ts';
 import { HopChannel } from '../session/hop.ts';
+import { cutName, reasonOf } from './answers.ts';
+import { newConnection, type Connection } from './connection.ts';
 import { startCounters, type RelayCounters, type RelayMetrics } from './counters.ts';
 import { describerFor } from './describe.ts';
-import { MemoryDirectory, type Directory, type Presence } from './directory.ts';
+import { MemoryDirectory, type Directory } from './directory.ts';
+import { drawnAhead } from './drawnAhead.ts';
 import type { RelayEffects, SessionEnd } from './effects.ts';
-import { earlier, HopHandshake, type Entrant, type RelayIdentity } from './hopHandshake.ts';
+import { HopHandshake, type Entrant, type HandshakeShared, type RelayIdentity } from './hopHandshake.ts';
 import { limitsFrom, type RelayLimits } from './limits.ts';
 import { Lists } from './list.ts';
 import { MemoryMailbox, type Mailbox } from './mailbox.ts';
+import { Places } from './places.ts';
 import { Router } from './router.ts';
 import { Session, type SessionShared } from './sessions.ts';
+import { Shares } from './shares.ts';
+import { limitStay, type StayParts } from './stay.ts';
+import { Strangers } from './strangers.ts';
 import { Timers } from './timers.ts';
 
 /** What a relay is made of. */
@@ -103,20 +106,6 @@ export function createRelay(options: RelayOptions): Relay {
   return new RelayCore(options);
 }
 
-const RANDOM_STOCK_BYTES = 3_072;
-
-interface Connection {
-  readonly id: number;
-  encoding: Encoding;
-  handshake: HopHandshake | undefined;
-  session: Session | undefined;
-  /** Why it is not read: it is over its rate, its queue is long, its handshake waits. */
-  readonly paused: { rate: boolean; queue: boolean; handshake: boolean };
-  isWaiting: boolean;
-  hasSpoken: boolean;
-  cancelTimer: () => void;
-}
-
 class RelayCore implements Relay {
   readonly relayIdentity: Uint8Array;
   readonly limits: RelayLimits;
@@ -126,16 +115,14 @@ class RelayCore implements Relay {
   readonly #counters: RelayCounters = startCounters();
   readonly #directory: Directory<Session>;
   readonly #lists: Lists;
+  readonly #places: Places;
   readonly #router: Router;
   readonly #sessionParts: SessionShared;
-  readonly #beginHandshake: (connection: Connection) => HopHandshake;
   readonly #connections = new Map<number, Connection>();
-  /** Connections without a hop, oldest first; those that have begun no handshake apart. */
-  readonly #idle = new Set<Connection>();
-  readonly #strangers = new Set<Connection>();
-  readonly #graces = new Map<Presence<Session>, () => void>();
+  readonly #strangers: Strangers;
+  readonly #stays: StayParts;
   readonly #inFlight = { all: new Set<HopHandshake>(), rsa: 0 };
-  readonly #load = { bytes: 0 };
+  readonly #load = new Shares();
   #sessions = 0;
   #isShuttingDown = false;
 
@@ -160,6 +147,7 @@ class RelayCore implements Relay {
     const directory = options.directory ?? new MemoryDirectory<Session>();
     this.#directory = directory;
     this.#lists = new Lists({ directory, policy: policy.policy, limits, counters, timers, now, audit });
+    this.#places = new Places({ directory, lists: this.#lists, limits, timers, now });
     this.#router = new Router({ directory, policy: policy.policy, counters, audit });
     const mailbox = options.mailbox ?? this.#memoryMailbox(limits);
     this.#sessionParts = {
@@ -178,7 +166,7 @@ class RelayCore implements Relay {
       },
     };
     const { serverNames, rsaPool } = options;
-    const handshakes = {
+    const handshakes: HandshakeShared = {
       provider,
       suites,
       identity,
@@ -195,40 +183,34 @@ class RelayCore implements Relay {
       ...(serverNames === undefined ? {} : { serverNames }),
       ...(rsaPool === undefined ? {} : { rsaPool }),
     };
-    this.#beginHandshake = (connection) =>
-      new HopHandshake(handshakes, {
-        send: (message) => this.#sendClear(connection, message),
-        entered: (entrant) => this.#enter(connection, entrant),
-        failed: (error, code) => this.#handshakeFailed(connection, error, code),
-        ready: () => this.#unpause(connection, 'handshake'),
-        crashed: (error) => this.#crashed(connection, error),
-      });
+    this.#strangers = new Strangers({
+      effects,
+      limits,
+      counters,
+      timers,
+      now,
+      beginHandshake: (connection) => this.#beginHandshake(handshakes, connection),
+      send: (connection, message) => this.#sendClear(connection, message),
+      close: (connection) => this.#close(connection),
+    });
+    this.#stays = {
+      effects,
+      limits,
+      timers,
+      now,
+      isThere: (connection) => this.#connections.has(connection.id),
+      notAuthorised: (connection) => this.#finish(connection, 'not-authorised'),
+      crashed: (connection, error) => this.#crashed(connection, error),
+    };
   }
 
   connected(id: number): boolean {
-    const { connections, strangers, establishMs } = this.limits;
-    if (this.#isShuttingDown || this.#connections.size >= connections) return this.#refuse();
-    if (this.#strangers.size >= strangers) {
-      const [oldest] = this.#idle;
-      if (oldest === undefined) return this.#refuse();
-      this.#counters.refused += 1;
-      this.#close(oldest);
-    }
-    const connection: Connection = {
-      id,
-      encoding: 'cbor',
-      handshake: undefined,
-      session: undefined,
-      paused: { rate: false, queue: false, handshake: false },
-      isWaiting: false,
-      hasSpoken: false,
-      cancelTimer: this.#timers.set(this.#now() + establishMs, () => this.#tooLate(connection)),
-    };
+    if (this.#isShuttingDown || this.#connections.size >= this.limits.connections) return this.#refuse();
+    if (!this.#strangers.makeRoom()) return this.#refuse();
+    const connection = newConnection(id);
     this.#counters.connections += 1;
     this.#connections.set(id, connection);
     this.#strangers.add(connection);
-    this.#idle.add(connection);
-    this.#effects.setMessageLimit(id, this.limits.frameBytesBeforeHop);
     return true;
   }
 
@@ -238,7 +220,7 @@ class RelayCore implements Relay {
     this.#counters.framesIn += 1;
     this.#counters.bytesIn += bytes.length;
     try {
-      if (connection.session === undefined) this.#fromStranger(connection, bytes);
+      if (connection.session === undefined) this.#strangers.take(connection, bytes);
       else this.#fromClient(connection, connection.session, bytes);
     } catch (error) {
       this.#crashed(connection, error);
@@ -289,14 +271,12 @@ class RelayCore implements Relay {
       handshakesNow: this.#inFlight.all.size,
       sessionsNow: this.#sessions,
       addressesNow: this.#directory.size,
-      gracesNow: this.#graces.size,
+      gracesNow: this.#places.graces,
       watchersNow: this.#lists.watchers,
       timersNow: this.#timers.size,
-      longQueueBytesNow: this.#load.bytes,
+      longQueueBytesNow: this.#load.total,
     };
   }
-
-  // Strangers
 
   #refuse(): false {
     this.#counters.refused += 1;
@@ -304,65 +284,14 @@ class RelayCore implements Relay {
     return false;
   }
 
-  #fromStranger(connection: Connection, bytes: Uint8Array): void {
-    if (!connection.hasSpoken) {
-      connection.hasSpoken = true;
-      connection.encoding = encodingOf(bytes) ?? 'cbor';
-    }
-    let message: Message;
-    try {
-      message = decodeMessage(bytes, LIMITS_BEFORE_HOP).message;
-    } catch (error) {
-      if (!(error instanceof SimsError)) throw error;
-      this.#counters.malformed += 1;
-      this.#dismiss(connection, reasonOf(error), messageIdOf(bytes, LIMITS_BEFORE_HOP));
-      return;
-    }
-    switch (message.type) {
-      case 'connect':
-        if (connection.handshake === undefined) {
-          connection.handshake = this.#beginHandshake(connection);
-          this.#idle.delete(connection);
-          this.#counters.handshakesStarted += 1;
-        }
-        this.#shakeHands(connection, connection.handshake, message);
-        return;
-      case 'secure':
-        // Records that come before their time are dropped.
-        return;
-      case 'disconnect':
-      case 'error':
-        this.#close(connection);
-        return;
-      default:
-        this.#dismiss(connection, 'unexpected', 'id' in message ? message.id : undefined);
-    }
-  }
-
-  #shakeHands(connection: Connection, handshake: HopHandshake, message: Connect): void {
-    handshake.take(message);
-    connection.paused.handshake = handshake.isBusy;
-  }
-
-  #dismiss(connection: Connection, code: ErrorReason, msgId: MessageId | undefined): void {
-    this.#sendClear(connection, { type: 'error', code, ...(msgId === undefined ? {} : { msgId }) });
-    this.#close(connection);
-  }
-
-  #handshakeFailed(connection: Connection, error: SimsError, code: ErrorReason): void {
-    this.#counters.handshakesFailed += 1;
-    const { id, handshake } = connection;
-    this.#effects.log?.({
-      event: 'handshake-failed',
-      connection: id,
-      code: code === 'handshake-failed' ? error.code : code,
+  #beginHandshake(shared: HandshakeShared, connection: Connection): HopHandshake {
+    return new HopHandshake(shared, {
+      send: (message) => this.#sendClear(connection, message),
+      entered: (entrant) => this.#enter(connection, entrant),
+      failed: (error, code) => this.#strangers.failed(connection, error, code),
+      ready: () => this.#unpause(connection, 'handshake'),
+      crashed: (error) => this.#crashed(connection, error),
     });
-    this.#dismiss(connection, code, handshake?.id);
-  }
-
-  #tooLate(connection: Connection): void {
-    if (connection.handshake === undefined) this.#dismiss(connection, 'timeout', undefined);
-    else connection.handshake.abort(new SimsError('handshake/timeout', `no hop within ${this.limits.establishMs} ms`));
   }
 
   // Sessions
@@ -383,7 +312,7 @@ class RelayCore implements Relay {
     const item: OnlineItem = {
       address,
       online: true,
-      name: cut(name),
+      name: cutName(name),
       label: subject.current.text,
       kind: peer.kind as PersonKind,
       fingerprint: peer.fingerprint,
@@ -391,10 +320,7 @@ class RelayCore implements Relay {
     const { id, encoding } = connection;
     const session = new Session({ connection: id, item, subject, channel, encoding }, this.#sessionParts);
     connection.session = session;
-    connection.cancelTimer();
-    connection.cancelTimer = () => {};
-    this.#strangers.delete(connection);
-    this.#idle.delete(connection);
+    this.#strangers.remove(connection);
     this.#sessions += 1;
     this.#counters.sessions += 1;
     this.#effects.setMessageLimit(id, this.limits.frameBytes);
@@ -405,65 +331,17 @@ class RelayCore implements Relay {
       label: item.label,
       kind: item.kind,
     });
-    this.#takePlace(session);
-    this.#limitStay(connection, entrant);
+    this.#places.take(session, (older) => this.#takenOver(older));
+    limitStay(this.#stays, connection, entrant);
     // What waited for it comes first.
     session.drained();
   }
 
-  /** Asks again when a verification or a rule of a clearance ends. */
-  #limitStay(connection: Connection, entrant: Entrant): void {
-    const stay = entrant.stay(this.#now());
-    if (stay === undefined) {
-      this.#finish(connection, 'not-authorised');
-      return;
-    }
-    const { recheck } = entrant.established.peer;
-    const recheckAtMs = recheck === undefined ? undefined : this.#now() + this.limits.recheckMs;
-    const atMs = earlier(stay.untilMs, recheckAtMs);
-    if (atMs === undefined) return;
-    connection.cancelTimer = this.#timers.set(atMs, () => {
-      if (recheck === undefined || atMs !== recheckAtMs) this.#limitStay(connection, entrant);
-      else void this.#recheck(connection, entrant, recheck);
-    });
-  }
-
-  /** Whether a certificate was revoked meanwhile. What cannot be found out now is asked again. */
-  async #recheck(connection: Connection, entrant: Entrant, recheck: () => Promise<number>): Promise<void> {
-    let refused: SimsError | undefined;
-    try {
-      await recheck();
-    } catch (error) {
-      if (!(error instanceof SimsError)) {
-        this.#crashed(connection, error);
-        return;
-      }
-      if (error.action !== 'retry' || error.code === 'cc/delegation-expired') refused = error;
-      else this.#effects.log?.({ event: 'recheck-failed', connection: connection.id, code: error.code });
-    }
-    if (!this.#connections.has(connection.id)) return;
-    if (refused === undefined) {
-      this.#limitStay(connection, entrant);
-      return;
-    }
-    this.#effects.log?.({ event: 'recheck-failed', connection: connection.id, code: refused.code });
-    this.#finish(connection, 'not-authorised');
-  }
-
-  /** Enters a session into the directory, in place of an older one of the same address and label. */
-  #takePlace(session: Session): void {
-    const { address, item, subject } = session;
-    const label = subject.current;
-    const before = this.#directory.at(address);
-    const older = before.find((presence) => presence.label.text === label.text);
-    this.#directory.enter({ item, label, where: session });
-    if (older !== undefined) this.#endGrace(older);
-    const other = older?.where === undefined ? undefined : this.#connections.get(older.where.connection);
-    if (other !== undefined) {
-      this.#counters.takenOver += 1;
-      this.#finish(other, 'taken-over');
-    }
-    this.#lists.changed(address, label, before);
+  #takenOver(older: Session): void {
+    const connection = this.#connections.get(older.connection);
+    if (connection === undefined) return;
+    this.#counters.takenOver += 1;
+    this.#finish(connection, 'taken-over');
   }
 
   #fromClient(connection: Connection, session: Session, bytes: Uint8Array): void {
@@ -593,9 +471,7 @@ class RelayCore implements Relay {
   #gone(connection: Connection, end: SessionEnd): void {
     if (!this.#connections.delete(connection.id)) return;
     const { session, handshake } = connection;
-    connection.cancelTimer();
-    this.#strangers.delete(connection);
-    this.#idle.delete(connection);
+    this.#strangers.remove(connection);
     connection.handshake = undefined;
     handshake?.release();
     handshake?.abort(new SimsError('handshake/aborted', 'the connection is gone'));
@@ -607,51 +483,11 @@ class RelayCore implements Relay {
       this.#lists.forget(session);
       if (end === 'dropped') session.release();
       else session.end(end === 'goodbye' ? undefined : end);
-      this.#leave(session, end === 'goodbye' || end === 'not-authorised');
+      if (!this.#isShuttingDown) this.#places.leave(session, end === 'goodbye' || end === 'not-authorised');
     } catch (error) {
       // A fault here must not reach whoever caused the end.
       this.#effects.log?.({ event: 'session-failed', connection: connection.id, code: 'internal', error });
     }
-  }
-
-  /** Takes a session out of the directory, at once or when it has not come back in time. */
-  #leave(session: Session, atOnce: boolean): void {
-    const { address, subject } = session;
-    const label = subject.current;
-    const before = this.#directory.at(address);
-    const presence = before.find(({ where }) => where === session);
-    if (presence === undefined || this.#isShuttingDown) return;
-    if (atOnce || this.limits.graceMs === 0 || this.limits.graces === 0) {
-      this.#directory.leave(address, label);
-      this.#lists.changed(address, label, before);
-      return;
-    }
-    const away: Presence<Session> = { item: presence.item, label, where: undefined };
-    this.#directory.enter(away);
-    const over = (): void => {
-      this.#graces.delete(away);
-      const now = this.#directory.at(address);
-      this.#directory.leave(address, label);
-      this.#lists.changed(address, label, now);
-    };
-    const cancel = this.#timers.set(this.#now() + this.limits.graceMs, over);
-    this.#graces.set(away, cancel);
-    if (this.#graces.size <= this.limits.graces) return;
-    const [oldest] = this.#graces.keys();
-    this.#giveUp(oldest!);
-  }
-
-  #giveUp(presence: Presence<Session>): void {
-    this.#endGrace(presence);
-    const { address } = presence.item;
-    const before = this.#directory.at(address);
-    this.#directory.leave(address, presence.label);
-    this.#lists.changed(address, presence.label, before);
-  }
-
-  #endGrace(presence: Presence<Session>): void {
-    this.#graces.get(presence)?.();
-    this.#graces.delete(presence);
   }
 
   // Connections
@@ -684,36 +520,3 @@ class RelayCore implements Relay {
   }
 }
 
-/** The same bytes, drawn many at a time. */
-function drawnAhead(random: RandomBytes): RandomBytes {
-  let stock: Uint8Array = new Uint8Array(0);
-  let used = 0;
-  return (length) => {
-    if (length > RANDOM_STOCK_BYTES) return random(length);
-    if (used + length > stock.length) {
-      stock = random(RANDOM_STOCK_BYTES);
-      used = 0;
-    }
-    used += length;
-    return stock.slice(used - length, used);
-  };
-}
-
-/** What to answer to bytes that are no message. */
-function reasonOf(error: SimsError): ErrorReason {
-  if (error.code === 'messages/unknown-type') return 'unknown-type';
-  return error.code.endsWith('/length-over-limit') || error.code.endsWith('/field-over-limit')
-    ? 'too-large'
-    : 'malformed';
-}
-
-/** As much of a name as a list may hold. A certificate's can be longer. */
-function cut(name: string): string {
-  if (utf8(name).length <= MAX_NAME_BYTES) return name;
-  let kept = '';
-  for (const character of name) {
-    if (utf8(kept + character).length > MAX_NAME_BYTES) break;
-    kept += character;
-  }
-  return kept;
-}

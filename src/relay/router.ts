@@ -8,6 +8,7 @@ import { auditEntry, type AuditEntry, type Decision, type FlowKind, type Label, 
 import type { Ack } from '../messages/ack.ts';
 import { clientIdOf, type Address, type MessageId } from '../messages/address.ts';
 import type { ErrorMessage } from '../messages/error.ts';
+import type { Message } from '../messages/messages.ts';
 import type { RelayCounters } from './counters.ts';
 import type { Directory } from './directory.ts';
 import { mailboxKey, type Carried, type Delivery, type Session } from './sessions.ts';
@@ -37,8 +38,11 @@ export class Router {
       sender.send({ type: 'error', code: 'malformed', msgId: id });
       return;
     }
-    const target = this.#find(sender, dst, FLOW_OF[message.type], id);
-    const outcome: Delivery = target === undefined ? 'gone' : this.#handOver(sender, target, message);
+    let outcome: Delivery = 'gone';
+    for (const target of this.#find(sender, dst, FLOW_OF[message.type], id)) {
+      const delivery = this.#handOver(sender, target, message);
+      if (outcome !== 'delivered' && delivery !== 'gone') outcome = delivery;
+    }
     if (outcome === 'delivered') {
       counters.routed += 1;
       sender.send({ type: 'ack', msgId: id });
@@ -53,16 +57,12 @@ export class Router {
   pass(sender: Session, message: Ack | ErrorMessage): void {
     const { dst } = message;
     if (dst === undefined) return;
-    const target = this.#find(sender, dst, message.type, message.msgId);
-    if (target === undefined) return;
-    const src = sender.address;
-    if (message.type === 'error') {
-      const { code, msgId } = message;
-      target.deliverIfRoom({ type: 'error', code, src, ...(msgId === undefined ? {} : { msgId }) });
-    } else if (message.saData !== undefined) {
-      target.deliverIfRoom({ type: 'ack', src, saData: message.saData, data: message.data });
-    } else return;
-    this.#parts.counters.routed += 1;
+    const passed = passedOn(sender.address, message);
+    if (passed === undefined) return;
+    for (const target of this.#find(sender, dst, message.type, message.msgId)) {
+      target.deliverIfRoom(passed);
+      this.#parts.counters.routed += 1;
+    }
   }
 
   #handOver(sender: Session, target: Session, message: Carried): Delivery {
@@ -87,16 +87,19 @@ export class Router {
     }
   }
 
-  /** The session at an address that the sender may reach: at its own label before any other. */
-  #find(sender: Session, dst: Address, kind: FlowKind, id: MessageId | undefined): Session | undefined {
+  /**
+   * The sessions at an address that the sender reaches: the one at its own label, else every one that it may. If it were
+   * one of them alone, that one would learn whether the others are there.
+   */
+  #find(sender: Session, dst: Address, kind: FlowKind, id: MessageId | undefined): readonly Session[] {
     const presences = this.#parts.directory.at(dst);
     const own = sender.subject.current.text;
-    const same = presences.find(({ label }) => label.text === own);
-    if (same !== undefined) return this.#permits(sender, same.label, dst, kind, id) ? same.where : undefined;
-    for (const { label, where } of presences) {
-      if (where !== undefined && this.#permits(sender, label, dst, kind, id)) return where;
+    const same = presences.filter(({ label }) => label.text === own);
+    const found: Session[] = [];
+    for (const { label, where } of same.length > 0 ? same : presences) {
+      if (where !== undefined && this.#permits(sender, label, dst, kind, id)) found.push(where);
     }
-    return undefined;
+    return found;
   }
 
   #permits(sender: Session, object: Label, dst: Address, kind: FlowKind, id: MessageId | undefined): boolean {
@@ -121,6 +124,17 @@ export class Router {
     const entry = auditEntry(decision, messageId === undefined ? who : { ...who, messageId });
     if (entry !== undefined) audit(entry);
   }
+}
+
+/** What the receiver gets; `undefined` for an acknowledgement that is not between clients. */
+function passedOn(src: Address, message: Ack | ErrorMessage): Message | undefined {
+  if (message.type === 'error') {
+    const { code, msgId } = message;
+    return { type: 'error', code, src, ...(msgId === undefined ? {} : { msgId }) };
+  }
+  return message.saData === undefined
+    ? undefined
+    : { type: 'ack', src, saData: message.saData, data: message.data };
 }
 
 const FLOW_OF: Readonly<Record<Carried['type'], FlowKind>> = {

@@ -19,6 +19,7 @@ import type { RelayCounters } from './counters.ts';
 import type { RelayEffects } from './effects.ts';
 import type { RelayLimits } from './limits.ts';
 import type { Mailbox } from './mailbox.ts';
+import type { Shares } from './shares.ts';
 import type { Timers } from './timers.ts';
 import { TokenBucket } from './tokenBucket.ts';
 
@@ -31,8 +32,8 @@ export interface SessionShared {
   readonly timers: Timers;
   readonly random: RandomBytes;
   readonly now: () => number;
-  /** Bytes of all queues above their mark. */
-  readonly load: { bytes: number };
+  /** Bytes of all queues above their mark, by label. */
+  readonly load: Shares;
   /** A session must end because its client does not read. */
   readonly tooSlow: (session: Session) => void;
   /** Something of a session's own failed: it must end, and nobody else. */
@@ -238,7 +239,7 @@ export class Session {
     if (!this.isAbove) return false;
     const { effects, limits, load } = this.#shared;
     this.#setQueued(effects.queuedBytes(this.connection));
-    const limit = load.bytes > limits.totalQueueBytes ? limits.queueMarkBytes : limits.queueBytes;
+    const limit = load.of(this.item.label) > limits.totalQueueBytes ? limits.queueMarkBytes : limits.queueBytes;
     return this.#queued > limit;
   }
 
@@ -251,7 +252,7 @@ export class Session {
   #setQueued(bytes: number): void {
     const { load, limits } = this.#shared;
     const counted = this.#isOpen && bytes > limits.queueMarkBytes ? bytes : 0;
-    load.bytes += counted - this.#counted;
+    load.add(this.item.label, counted - this.#counted);
     this.#counted = counted;
     this.#queued = bytes;
   }

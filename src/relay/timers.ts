@@ -2,6 +2,8 @@
 
 interface Entry {
   readonly atMs: number;
+  /** Number of the timer: what is due at one time runs in the order in which it was set, whatever else is set. */
+  readonly order: number;
   /** Gone when cancelled, so that nothing is held. */
   callback: (() => void) | undefined;
 }
@@ -11,6 +13,7 @@ export class Timers {
   readonly #wake: (atMs: number) => void;
   #heap: Entry[] = [];
   #cancelled = 0;
+  #next = 0;
 
   /** @param wake - asks to be run at that time; a later call with an earlier time replaces it */
   constructor(wake: (atMs: number) => void) {
@@ -24,7 +27,8 @@ export class Timers {
 
   /** Calls back at, or soon after, that time; the returned function cancels. */
   set(atMs: number, callback: () => void): () => void {
-    const entry: Entry = { atMs, callback };
+    const entry: Entry = { atMs, order: this.#next, callback };
+    this.#next += 1;
     const first = this.#heap[0];
     this.#push(entry);
     if (first === undefined || atMs < first.atMs) this.#wake(atMs);
@@ -66,7 +70,7 @@ export class Timers {
   #sweep(): void {
     const alive = this.#heap.filter((entry) => entry.callback !== undefined);
     // A sorted array is a heap.
-    this.#heap = alive.sort((left, right) => left.atMs - right.atMs);
+    this.#heap = alive.sort((left, right) => left.atMs - right.atMs || left.order - right.order);
     this.#cancelled = 0;
   }
 
@@ -75,7 +79,7 @@ export class Timers {
     let index = heap.push(entry) - 1;
     while (index > 0) {
       const parent = (index - 1) >> 1;
-      if (heap[parent]!.atMs <= entry.atMs) break;
+      if (!isBefore(entry, heap[parent]!)) break;
       heap[index] = heap[parent]!;
       index = parent;
     }
@@ -90,11 +94,15 @@ export class Timers {
     for (;;) {
       let child = 2 * index + 1;
       if (child >= heap.length) break;
-      if (child + 1 < heap.length && heap[child + 1]!.atMs < heap[child]!.atMs) child += 1;
-      if (heap[child]!.atMs >= last.atMs) break;
+      if (child + 1 < heap.length && isBefore(heap[child + 1]!, heap[child]!)) child += 1;
+      if (!isBefore(heap[child]!, last)) break;
       heap[index] = heap[child]!;
       index = child;
     }
     heap[index] = last;
   }
+}
+
+function isBefore(left: Entry, right: Entry): boolean {
+  return left.atMs < right.atMs || (left.atMs === right.atMs && left.order < right.order);
 }

@@ -90,17 +90,18 @@ describe('the mailbox in memory', () => {
     expect(mailbox.quota('bob')).toEqual({ messages: 3, bytes: 3 * 266, maxMessages: 3, maxBytes: 5_000 });
   });
 
-  it('holds no more bytes than one owner, and all, may have', () => {
+  it('holds no more bytes than one owner, and all of a label, may have, and labels do not feel each other', () => {
     const mailbox = new MemoryMailbox(limits);
-    expect(mailbox.append('bob', entry('a', 4_000), 0)).toBe('stored');
-    expect(mailbox.append('bob', entry('b', 1_000), 0)).toBe('full');
-    expect(mailbox.append('carol', entry('a', 2_000), 0)).toBe('full');
-    expect(mailbox.append('carol', entry('a', 1_000), 0)).toBe('stored');
-    expect(mailbox.bytes).toBe(5_512);
-    mailbox.ack('bob', 'a');
-    mailbox.ack('carol', 'a');
+    const [bob, carol, dave] = ['bob|low', 'carol|low', 'dave|high'] as const;
+    expect(mailbox.append(bob, entry('a', 4_000), 0)).toBe('stored');
+    expect(mailbox.append(bob, entry('b', 1_000), 0)).toBe('full');
+    expect(mailbox.append(carol, entry('a', 2_000), 0)).toBe('full');
+    expect(mailbox.append(dave, entry('a', 4_000), 0)).toBe('stored');
+    expect(mailbox.append(carol, entry('a', 1_000), 0)).toBe('stored');
+    expect(mailbox.bytes).toBe(5_512 + 4_256);
+    for (const owner of [bob, carol, dave]) mailbox.ack(owner, 'a');
     expect(mailbox.bytes).toBe(0);
-    expect(mailbox.quota('bob').messages).toBe(0);
+    expect(mailbox.quota(bob).messages).toBe(0);
   });
 
   it('drops what is too old, when it is looked at or swept', () => {
