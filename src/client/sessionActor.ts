@@ -21,11 +21,32 @@ export interface Keeper {
 /** A keeper that keeps nothing beyond the process. */
 export const IN_MEMORY: Keeper = { commit: () => {} };
 
+/** What becomes of a state that could not be stored. */
+export interface Retry {
+  /** When what does not come again by itself is tried again; absent when there is nothing of that kind. */
+  readonly retryAtMs: number | undefined;
+  /** Whether another client has written: nothing of this session is stored any more. */
+  readonly isFinal: boolean;
+}
+
+/** What an actor tells besides outputs. */
+export interface ActorHooks {
+  /** A state could not be stored. */
+  readonly failed?: (error: SimsError, retry: Retry) => void;
+}
+
 interface Waiting {
   readonly input: ConversationInput;
+  /** Whether nobody else brings it again. */
+  readonly keeps: boolean;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
+
+/** Inputs that nobody brings again when their commit fails. A record comes again, and a send is its caller's. */
+const KEPT: readonly ConversationInput['type'][] = ['timer', 'reconnected', 'taken', 'close'];
+const RETRY_AFTER_MS = 500;
+const RETRY_AT_MOST_MS = 30_000;
 
 /**
  * Steps one conversation: inputs that come while a commit is under way share the next one. Outputs are released in
@@ -36,11 +57,19 @@ export class SessionActor {
   readonly #keeper: Keeper;
   readonly #clock: Clock;
   readonly #release: (output: ConversationOutput) => void;
+  readonly #hooks: ActorHooks;
   #state: ConversationState;
   #waiting: Waiting[] = [];
   #isRunning = false;
+  #idling: (() => void)[] = [];
   #cancelTimer: () => void = () => {};
   #timerAtMs = Infinity;
+  /** What is stored as soon as the store works again. */
+  #kept: ConversationInput[] = [];
+  #failures = 0;
+  #retryAtMs: number | undefined;
+  #cancelRetry: () => void = () => {};
+  #isStopped = false;
 
   constructor(
     state: ConversationState,
@@ -48,12 +77,14 @@ export class SessionActor {
     keeper: Keeper,
     clock: Clock,
     release: (output: ConversationOutput) => void,
+    hooks: ActorHooks = {},
   ) {
     this.#state = state;
     this.#context = context;
     this.#keeper = keeper;
     this.#clock = clock;
     this.#release = release;
+    this.#hooks = hooks;
   }
 
   /** The state that was committed last. */
@@ -72,20 +103,35 @@ export class SessionActor {
    * @throws what {@link stepConversation} throws for misuse, `store/failed` when the state could not be stored
    */
   submit(input: ConversationInput): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ input, resolve, reject });
-      if (!this.#isRunning) void this.#run();
-    });
+    return new Promise((resolve, reject) => this.#feed({ input, keeps: false, resolve, reject }));
   }
 
-  /** Feeds an input that the state may have outlived: then it is dropped, and so is a failure of the store. */
+  /**
+   * Feeds an input that the state may have outlived: then it is dropped. When the store fails, what would not come again
+   * by itself is tried again.
+   */
   offer(input: ConversationInput): void {
-    if (this.takes(input.type)) this.submit(input).catch(() => {});
+    if (!this.takes(input.type)) return;
+    this.#feed({ input, keeps: KEPT.includes(input.type), resolve: () => {}, reject: () => {} });
   }
 
-  /** No more timers. */
+  /** Resolves when every input so far has been stepped and stored, or refused. */
+  idle(): Promise<void> {
+    if (!this.#isRunning) return Promise.resolve();
+    return new Promise((resolve) => this.#idling.push(resolve));
+  }
+
+  /** No more timers, and nothing more is tried again. */
   stop(): void {
+    this.#isStopped = true;
     this.#cancelTimer();
+    this.#cancelRetry();
+    this.#kept = [];
+  }
+
+  #feed(waiting: Waiting): void {
+    this.#waiting.push(waiting);
+    if (!this.#isRunning) void this.#run();
   }
 
   async #run(): Promise<void> {
@@ -103,9 +149,13 @@ export class SessionActor {
         } catch (error) {
           const failure =
             error instanceof SimsError ? error : new SimsError('store/failed', 'not stored', { cause: error });
+          this.#failed(failure, done);
           for (const { reject } of done) reject(failure);
+          // What was derived for them is in no state that goes on.
+          for (const given of states.slice(1)) eraseSuperseded(given, this.#state);
           continue;
         }
+        this.#failures = 0;
         for (let index = 1; index < states.length; index += 1) eraseSuperseded(states[index - 1]!, states[index]);
         this.#state = next;
       }
@@ -113,6 +163,7 @@ export class SessionActor {
       for (const { resolve } of done) resolve();
     }
     this.#isRunning = false;
+    for (const resolve of this.#idling.splice(0)) resolve();
   }
 
   #stepAll(batch: readonly Waiting[]): {
@@ -133,10 +184,40 @@ export class SessionActor {
         outputs.push(...step.outputs);
         done.push(waiting);
       } catch (error) {
+        const isMisuse = error instanceof SimsError && error.code === 'session/unexpected-input';
+        if (!isMisuse) this.#keep([waiting]);
         waiting.reject(error);
       }
     }
     return { done, outputs, states };
+  }
+
+  #failed(error: SimsError, done: readonly Waiting[]): void {
+    if (this.#isStopped) return;
+    this.#failures += 1;
+    const isFinal = error.code === 'store/conflict';
+    if (isFinal) this.stop();
+    else this.#keep(done);
+    this.#hooks.failed?.(error, { retryAtMs: isFinal ? undefined : this.#retryAtMs, isFinal });
+  }
+
+  /** Keeps inputs that were not stored, until the next try. */
+  #keep(failed: readonly Waiting[]): void {
+    if (this.#isStopped) return;
+    for (const { input, keeps } of failed) {
+      // Once is enough but for messages that were taken.
+      const isThere = input.type !== 'taken' && this.#kept.some(({ type }) => type === input.type);
+      if (keeps && !isThere) this.#kept.push(input);
+    }
+    if (this.#kept.length === 0 || this.#retryAtMs !== undefined) return;
+    const waitMs = Math.min(RETRY_AFTER_MS * 2 ** Math.min(this.#failures, 16), RETRY_AT_MOST_MS);
+    const retryAtMs = this.#clock.now() + waitMs;
+    this.#retryAtMs = retryAtMs;
+    this.#cancelRetry = this.#clock.setTimer(retryAtMs, () => {
+      this.#retryAtMs = undefined;
+      const nowMs = this.#clock.now();
+      for (const kept of this.#kept.splice(0)) this.offer('nowMs' in kept ? { ...kept, nowMs } : kept);
+    });
   }
 
   #act(output: ConversationOutput): void {
@@ -144,6 +225,7 @@ export class SessionActor {
       this.#release(output);
       return;
     }
+    if (this.#isStopped) return;
     if (output.atMs >= this.#timerAtMs) return;
     this.#cancelTimer();
     this.#timerAtMs = output.atMs;
