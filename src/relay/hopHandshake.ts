@@ -28,6 +28,7 @@ import {
   dominates,
   parseLabel,
   type AuditEntry,
+  type Clearance,
   type CredentialDescription,
   type Label,
   type PolicyFile,
@@ -56,6 +57,7 @@ export interface HandshakeShared {
   /** SHA-256 of its SPKI, which delegations name. */
   readonly relayIdentity: Uint8Array;
   readonly name: string;
+  /** May be another one in what it says at each look: see `LivePolicy`. */
   readonly policy: PolicyFile;
   readonly limits: RelayLimits;
   readonly random: RandomBytes;
@@ -76,6 +78,8 @@ export interface Entrant {
   readonly address: Address;
   readonly subject: Subject;
   readonly name: string;
+  /** Who it is under the policy that is in force now; `undefined` where that does not clear it for its level. */
+  readonly assess: (nowMs: number) => Subject | undefined;
   /**
    * Whether it may stay at a time, and when to ask again (milliseconds since 1970, absent for never). `undefined`: its
    * verification has ended, or its clearance has sunk.
@@ -243,27 +247,36 @@ export class HopHandshake {
   /** Clearance from the credential, then the level that was asked for, if it is not above. */
   #admit({ identity, name, parameters }: AuthenticatedOutput): ResponderInput {
     const { policy, describeCredential, now, audit } = this.#shared;
-    const description = describeCredential(identity);
-    const clearance = clearanceOf(policy.clearance, description, now());
+    const clearedAt = (nowMs: number): Clearance =>
+      clearanceOf(policy.clearance, describeCredential(identity), nowMs);
+    let clearance = clearedAt(now()).label;
     const asked = parameters.label === undefined ? undefined : knownLabel(policy, parameters.label);
     if (parameters.label !== undefined && asked === undefined) return this.#reject('not-authorised');
-    const decision = chooseLevel(clearance.label, asked);
+    const decision = chooseLevel(clearance, asked);
     const entry = auditEntry(decision, { subject: identity.id });
     if (entry !== undefined) audit(entry);
     if (!decision.permit) return this.#reject('not-authorised');
+    const level = decision.from.text;
     this.#introduction = {
       address: addressFromBytes(concat(fromBase64url(identity.id), parameters.device!)),
-      subject: { current: decision.from, clearance: clearance.label, id: identity.id },
+      subject: { current: decision.from, clearance, id: identity.id },
       name: identity.name ?? name,
+      assess: (nowMs) => {
+        const current = knownLabel(policy, level);
+        const cleared = clearedAt(nowMs).label;
+        if (current === undefined || !dominates(cleared, current)) return undefined;
+        clearance = cleared;
+        return { current, clearance, id: identity.id };
+      },
       stay: (nowMs) => {
         const { verifiedUntilMs } = identity;
         if (verifiedUntilMs !== undefined && nowMs >= verifiedUntilMs) return undefined;
-        const then = clearanceOf(policy.clearance, description, nowMs);
-        if (!dominates(then.label, clearance.label)) return undefined;
+        const then = clearedAt(nowMs);
+        if (!dominates(then.label, clearance)) return undefined;
         return { untilMs: earlier(then.changesAtMs, verifiedUntilMs) };
       },
     };
-    return { type: 'finish', name: this.#shared.name, parameters: { label: decision.from.text }, nowMs: now() };
+    return { type: 'finish', name: this.#shared.name, parameters: { label: level }, nowMs: now() };
   }
 
   #reject(code: ErrorReason): ResponderInput {

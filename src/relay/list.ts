@@ -62,14 +62,11 @@ export class Lists {
   readonly #parts: ListParts;
   readonly #groups = new Map<string, Group>();
   readonly #watches = new Map<Session, Watch>();
-  readonly #trusted: ReadonlySet<string>;
+  #trusted: ReadonlySet<string>;
 
   constructor(parts: ListParts) {
     this.#parts = parts;
-    // A trusted subject may see more than others at its label.
-    this.#trusted = new Set(
-      parts.policy.models.flatMap((model) => model.exemptions.flatMap((exemption) => exemption.subjects)),
-    );
+    this.#trusted = trustedBy(parts.policy);
   }
 
   /** Clients that watch. */
@@ -78,7 +75,7 @@ export class Lists {
   }
 
   /** Begins, or begins anew, a client's list. */
-  request(session: Session, id: MessageId): void {
+  request(session: Session, id: MessageId | undefined): void {
     let watch = this.#watches.get(session);
     if (watch === undefined) {
       const group = this.#groupOf(session);
@@ -89,6 +86,17 @@ export class Lists {
     watch.id = id;
     this.#beginAnew(watch);
     this.#goOn(session, watch);
+  }
+
+  /** The policy has changed: `relabel` gives sessions their new labels or ends them, then every list begins anew. */
+  renew(relabel: () => void): void {
+    const watches = [...this.#watches];
+    for (const group of this.#groups.values()) group.cancelFlush?.();
+    this.#groups.clear();
+    this.#watches.clear();
+    this.#trusted = trustedBy(this.#parts.policy);
+    relabel();
+    for (const [session, { id }] of watches) if (session.isOpen) this.request(session, id);
   }
 
   /** The client's queue is short again. */
@@ -258,6 +266,11 @@ export class Lists {
     }
     return group;
   }
+}
+
+/** A trusted subject may see more than others at its label. */
+function trustedBy({ models }: Policy): ReadonlySet<string> {
+  return new Set(models.flatMap((model) => model.exemptions.flatMap((exemption) => exemption.subjects)));
 }
 
 function sameItem(left: OnlineItem, right: OnlineItem): boolean {

@@ -72,6 +72,19 @@ export class Places {
     this.#giveUp(oldest!);
   }
 
+  /** Gives a session's place the label that it has under a new policy; its text is the same. */
+  relabel(session: Session): void {
+    const { directory } = this.#parts;
+    const { address, subject } = session;
+    const presence = directory.at(address).find(({ where }) => where === session);
+    if (presence !== undefined) directory.enter({ ...presence, label: subject.current });
+  }
+
+  /** Expects nobody back any more. */
+  endGraces(): void {
+    for (const graces of [...this.#graces.values()]) for (const presence of [...graces.keys()]) this.#giveUp(presence);
+  }
+
   #giveUp(presence: Presence<Session>): void {
     const { directory, lists } = this.#parts;
     this.#endGrace(presence);

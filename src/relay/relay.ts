@@ -30,6 +30,7 @@ import type { RelayEffects, SessionEnd } from './effects.ts';
 import { HopHandshake, type Entrant, type HandshakeShared, type RelayIdentity } from './hopHandshake.ts';
 import { limitsFrom, type RelayLimits } from './limits.ts';
 import { Lists } from './list.ts';
+import { LivePolicy } from './livePolicy.ts';
 import { MemoryMailbox, type Mailbox } from './mailbox.ts';
 import { Places } from './places.ts';
 import { Router } from './router.ts';
@@ -91,6 +92,11 @@ export interface Relay {
   disconnected(connection: number): void;
   /** The time has come that `wake` asked for. */
   wake(): void;
+  /**
+   * Puts another policy in force. Sessions keep their levels; those whose clearance does not cover theirs any more are
+   * ended as `not-authorised`. Whoever asked for a list gets a new one; nobody whose connection broke is expected back.
+   */
+  setPolicy(policy: PolicyFile): void;
   /** Says goodbye to everyone and takes nobody any more. */
   shutDown(): void;
   /** Counts and gauges. */
@@ -118,6 +124,7 @@ class RelayCore implements Relay {
   readonly #places: Places;
   readonly #router: Router;
   readonly #sessionParts: SessionShared;
+  readonly #policy: LivePolicy;
   readonly #connections = new Map<number, Connection>();
   readonly #strangers: Strangers;
   readonly #stays: StayParts;
@@ -127,7 +134,8 @@ class RelayCore implements Relay {
   #isShuttingDown = false;
 
   constructor(options: RelayOptions) {
-    const { provider, identity, effects, now, suites, name = '', policy = defaultPolicy() } = options;
+    const { provider, identity, effects, now, suites, name = '' } = options;
+    const policy = new LivePolicy(options.policy ?? defaultPolicy());
     if (suites.length === 0) throw new SimsError('relay/invalid-option', 'a relay needs at least one suite');
     if (fromUtf8(utf8(name)) !== name || utf8(name).length > MAX_NAME_BYTES) {
       throw new SimsError('relay/invalid-option', `a name is well-formed text of at most ${MAX_NAME_BYTES} bytes`);
@@ -141,6 +149,7 @@ class RelayCore implements Relay {
     this.limits = limits;
     this.#effects = effects;
     this.#now = now;
+    this.#policy = policy;
     this.#timers = new Timers(effects.wake);
     const timers = this.#timers;
     const counters = this.#counters;
@@ -252,6 +261,34 @@ class RelayCore implements Relay {
     this.#timers.run(this.#now(), (error) => this.#effects.log?.({ event: 'session-failed', error }));
   }
 
+  setPolicy(policy: PolicyFile): void {
+    this.#lists.renew(() => {
+      this.#policy.replace(policy);
+      this.#places.endGraces();
+      for (const connection of [...this.#connections.values()]) {
+        try {
+          this.#assessAnew(connection);
+        } catch (error) {
+          this.#crashed(connection, error);
+        }
+      }
+    });
+  }
+
+  #assessAnew(connection: Connection): void {
+    const { session, entrant } = connection;
+    if (session === undefined || entrant === undefined) return;
+    const subject = entrant.assess(this.#now());
+    if (subject === undefined) {
+      this.#finish(connection, 'not-authorised');
+      return;
+    }
+    session.subject = subject;
+    this.#places.relabel(session);
+    connection.cancelTimer();
+    limitStay(this.#stays, connection, entrant);
+  }
+
   shutDown(): void {
     if (this.#isShuttingDown) return;
     this.#isShuttingDown = true;
@@ -297,7 +334,10 @@ class RelayCore implements Relay {
   // Sessions
 
   #enter(connection: Connection, entrant: Entrant): void {
-    const { established, address, subject, name } = entrant;
+    const { established, address, name } = entrant;
+    // The policy may have changed while the client answered.
+    const assessed = entrant.assess(this.#now());
+    const subject = assessed ?? entrant.subject;
     const { peer, suite, conversationId, finalTranscriptHash, secrets } = established;
     if (!this.#connections.has(connection.id)) return;
     const channel = new HopChannel({
@@ -320,6 +360,7 @@ class RelayCore implements Relay {
     const { id, encoding } = connection;
     const session = new Session({ connection: id, item, subject, channel, encoding }, this.#sessionParts);
     connection.session = session;
+    connection.entrant = entrant;
     this.#strangers.remove(connection);
     this.#sessions += 1;
     this.#counters.sessions += 1;
@@ -331,6 +372,10 @@ class RelayCore implements Relay {
       label: item.label,
       kind: item.kind,
     });
+    if (assessed === undefined) {
+      this.#finish(connection, 'not-authorised');
+      return;
+    }
     this.#places.take(session, (older) => this.#takenOver(older));
     limitStay(this.#stays, connection, entrant);
     // What waited for it comes first.
@@ -477,6 +522,7 @@ class RelayCore implements Relay {
     handshake?.abort(new SimsError('handshake/aborted', 'the connection is gone'));
     if (session === undefined) return;
     connection.session = undefined;
+    connection.entrant = undefined;
     this.#sessions -= 1;
     this.#effects.log?.({ event: 'session-ended', connection: connection.id, code: end });
     try {

@@ -65,7 +65,8 @@ export class Session {
   readonly connection: number;
   readonly address: Address;
   readonly item: OnlineItem;
-  readonly subject: Subject;
+  /** Its labels are of the policy that is in force. */
+  subject: Subject;
   readonly messageRate: TokenBucket;
   readonly byteRate: TokenBucket;
   /** How the client writes, and so is answered. */

@@ -186,3 +186,65 @@ describe('a clearance', () => {
     expect(world.join('alice').label).toBe('open');
   });
 });
+
+describe('another policy at run time', () => {
+  const office = (hours: string): string => `{ "levels": ["open", "office"], "clearance": [
+    { "time": { "hours": "${hours}" }, "label": "office" }, { "label": "open" } ] }`;
+  const always = '{ "levels": ["open", "office"], "clearance": [{ "label": "office" }] }';
+
+  it('ends whom it does not clear any more, keeps the others, and gives watchers a new list', () => {
+    const world = new World({ policy: loadPolicy(always) });
+    const high = world.watch('alice');
+    const low = world.watch('bob', { label: 'open' });
+    world.pass(200);
+    high.take();
+    low.take();
+    expect(high.label).toBe('office');
+    world.relay.setPolicy(
+      loadPolicy('{ "levels": ["cellar", "open", "attic"], "clearance": [{ "label": "open" }] }'),
+    );
+    world.settle();
+    expect(high.take()).toEqual([{ type: 'disconnect', code: 'not-authorised' }]);
+    expect(low.take()).toEqual([{ type: 'list', complete: true, data: [] }]);
+    const carol = world.watch('carol');
+    expect(carol.label).toBe('open');
+    expect(carol.take().map(listed)).toEqual([{ [low.address]: 'bob' }]);
+    low.say(carol.address, 'still here');
+    expect(carol.take()).toMatchObject([{ type: 'client-com' }]);
+    world.pass(200);
+    expect(low.take().map((message) => message.type)).toEqual(['list', 'ack']);
+  });
+
+  it('decides about whoever is coming in at the moment', () => {
+    const world = new World({ policy: loadPolicy(always) });
+    const late = world.connect('late');
+    late.start();
+    // Phase 1 has gone; the answer waits.
+    late.isStalled = true;
+    world.settle();
+    world.relay.setPolicy(loadPolicy(office('00:00-00:01')));
+    late.unstall();
+    expect(late.label).toBe('open');
+  });
+
+  it('has its own times, in place of those of the one before', () => {
+    const world = new World({ policy: loadPolicy(always) });
+    world.now = Date.UTC(2024, 0, 10, 17, 0);
+    const alice = world.join('alice');
+    world.relay.setPolicy(loadPolicy(office('08:00-18:00')));
+    expect(alice.take()).toEqual([]);
+    world.pass(60 * 60_000);
+    expect(alice.take()).toEqual([{ type: 'disconnect', code: 'not-authorised' }]);
+  });
+
+  it('expects nobody back who had gone', () => {
+    const world = new World({ policy: loadPolicy(always) });
+    const [alice, bob] = [world.watch('alice'), world.join('bob')];
+    world.pass(200);
+    bob.drop();
+    alice.take();
+    world.relay.setPolicy(loadPolicy(always));
+    expect(alice.take()).toMatchObject([{ type: 'list', complete: true, data: [] }]);
+    expect(world.relay.metrics()).toMatchObject({ gracesNow: 0, addressesNow: 1 });
+  });
+});
