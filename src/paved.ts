@@ -24,6 +24,7 @@ export {
   type Peer,
   type PeerIdentity,
   type PeersEvent,
+  type PrekeyOptions,
   type ReceivedMessage,
   type Receipt,
   type RelayTrust,

@@ -111,7 +111,11 @@ class CertificateIdentity {
       delegation: this.#signed!.delegation,
       delegationSignature: this.#signed!.signature,
     });
+    const prekeyUntilMs = (): number | undefined => this.#signed!.content.notAfterMs.prekey;
     return {
+      get prekeyUntilMs() {
+        return prekeyUntilMs();
+      },
       // The newest: each handshake asks for it.
       get credential() {
         return credential();

@@ -8,9 +8,11 @@ import type { SuiteName } from '../crypto/suite.ts';
 import { SimsError } from '../errors.ts';
 import { safetyNumber } from '../handshake/index.ts';
 import { messageIdFromBytes, type Address, type MessageId } from '../messages/address.ts';
+import type { ClientConnect } from '../messages/clientConnect.ts';
+import type { ErrorMessage } from '../messages/error.ts';
 import type { Message } from '../messages/messages.ts';
 import type { ErrorReason } from '../messages/reason.ts';
-import type { RecordMessage } from '../session/conversation.ts';
+import { stepConversation, type RecordMessage } from '../session/conversation.ts';
 import { conversationIdOf } from '../session/saData.ts';
 import {
   DEFAULT_OPTIONS,
@@ -18,8 +20,9 @@ import {
   type ConversationContext,
   type ConversationState,
 } from '../session/state.ts';
+import { Away, bundleAnswerOf, type AwayHost, type Begun } from './away.ts';
 import type { Clock } from './clock.ts';
-import { ConversationControl, type Conversation, type ConversationHost } from './conversation.ts';
+import { ConversationControl, type Conversation, type ConversationHost, type Session } from './conversation.ts';
 import { Emitter, type Events } from './emitter.ts';
 import type { Hop } from './hop.ts';
 import { HopUpkeep } from './hopUpkeep.ts';
@@ -43,7 +46,8 @@ import {
   type PeerIdentity,
   type PeersEvent,
 } from './peers.ts';
-import { IN_MEMORY, SessionActor } from './sessionActor.ts';
+import { IN_MEMORY, SessionActor, type Keeper } from './sessionActor.ts';
+import { following, isHeard, type Start } from './start.ts';
 import { watchVerification, type Watched } from './verificationWatch.ts';
 
 /** How the client stands with its relay. */
@@ -69,7 +73,7 @@ export interface Client extends AsyncDisposable, Events<ClientEvents> {
   /** The relay's identity: `sha256:` and hexadecimal digits of its key. */
   readonly relayFingerprint: string;
   readonly relayTrust: RelayTrust;
-  /** Who is there now, by the relay's word. */
+  /** Who is there now, or away and can be written to, by the relay's word. */
   readonly peers: readonly Peer[];
   /** Conversations that peers open; those that a policy accepted already are open. One reader. */
   readonly incoming: AsyncIterableIterator<Conversation>;
@@ -78,8 +82,9 @@ export interface Client extends AsyncDisposable, Events<ClientEvents> {
   /**
    * A conversation with a peer: the present one, or a new one when the peer has accepted. Where the verification of the
    * present peer's certificate has ended, a new handshake looks at it anew; if it fails, the conversation stays as it was.
+   * With a peer that is away it begins at once, and is not `confirmed` until the peer comes back.
    *
-   * @throws `client/unknown-peer`, `client/rejected`, `client/aborted`, `client/closed`, the handshake's error
+   * @throws `client/unknown-peer`, `client/later`, `client/rejected`, `client/aborted`, `client/closed`, the handshake's error
    */
   open(peer: Address | Peer, options?: OpenOptions): Promise<Conversation>;
   /**
@@ -96,7 +101,7 @@ const LINGER_MS = 30_000;
 const RETURN_MS = 60_000;
 
 /** The client with its handles for {@link createConnect}. */
-export class ClientControl implements Client, ConversationHost, OpeningsHost {
+export class ClientControl implements Client, ConversationHost, OpeningsHost, AwayHost {
   readonly parts: ClientParts;
   readonly address: Address;
   readonly name: string;
@@ -107,6 +112,7 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost {
   readonly #peers: PeerList;
   readonly #upkeep: HopUpkeep;
   readonly #openings: Openings;
+  readonly #away: Away;
   readonly #conversations = new Map<Address, ConversationControl>();
   readonly #opening = new Map<Address, Promise<Conversation>>();
   readonly #tracked = new Map<MessageId, SessionActor>();
@@ -125,10 +131,14 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost {
     this.random = parts.provider.random;
     this.#peers = new PeerList(parts.address);
     this.#openings = new Openings(this);
+    this.#away = new Away(this);
     this.#upkeep = new HopUpkeep(parts, {
       message: (message) => this.#receive(message),
       up: (hop) => this.#online(hop),
-      down: (event) => this.#setStatus({ status: 'offline', ...event }),
+      down: (event) => {
+        parts.prekeys?.down();
+        this.#setStatus({ status: 'offline', ...event });
+      },
       lost: () => this.#giveUp(),
     });
   }
@@ -265,10 +275,45 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost {
   }
 
   prepare({ conversation, established, role, peer }: Finished): () => void {
+    const state = this.#stateOf(established, role, peer);
+    const identity = peerIdentity(established.peer, peer.name);
+    return () => {
+      this.#attach(conversation, state, identity, established.peer);
+    };
+  }
+
+  begunFrom(peer: Address, bundleId: Uint8Array): Session | undefined {
+    const candidates = [this.#conversations.get(peer), ...this.#lingering.keys()];
+    for (const conversation of candidates) {
+      const session = conversation?.peer === peer ? conversation.begunFrom(bundleId) : undefined;
+      if (session !== undefined) return session;
+    }
+    return undefined;
+  }
+
+  async attachStart(begun: Begun): Promise<void> {
+    const { conversation, old } = begun;
+    if (old === undefined) await this.#attachStored(begun);
+    else await conversation.replace(old, () => this.#attachStored(begun));
+  }
+
+  takeRecord(message: RecordMessage, src: Address): void {
+    const judged = this.#judge(message, src);
+    if (message.stored !== true || message.type === 'ack') return;
+    void judged.then((isDone) => {
+      if (isDone) this.acknowledge(src, message.id);
+    });
+  }
+
+  acknowledge(src: Address, id: MessageId): void {
+    this.send({ type: 'ack', src, msgId: id });
+  }
+
+  #stateOf(established: Finished['established'], role: Finished['role'], peer: Finished['peer']): ConversationState {
     const { suite, conversationId, finalTranscriptHash, secrets } = established;
     const own = { address: this.address, fingerprint: this.parts.identity.fingerprint, label: this.#label };
     const { fingerprint } = established.peer;
-    const state = startConversation(
+    return startConversation(
       {
         role,
         conversationId,
@@ -281,10 +326,44 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost {
       },
       this.#contextOf(suite.name),
     );
+  }
+
+  /** Stores a session that began from a bundle, with what it takes over from another, and then gives it its place. */
+  async #attachStored({ conversation, established, peer, start, old }: Begun): Promise<void> {
+    const fresh = this.#stateOf(established, start.role, peer);
+    // The owner of the bundle owes a record: it confirms.
+    const state =
+      start.role === 'responder' ? { ...fresh, acknowledgeAtMs: this.clock.now() } : this.#takeOver(fresh, start, old);
     const identity = peerIdentity(established.peer, peer.name);
-    return () => {
-      this.#attach(conversation, state, identity, established.peer);
-    };
+    await this.#keeperOf(state, identity, start).commit(state);
+    if (this.#status === 'closed') return;
+    if (conversation.status === 'closed') {
+      this.forget(state);
+      return;
+    }
+    this.#attach(conversation, state, identity, established.peer, start);
+    if (start.role === 'initiator') conversation.repeat();
+  }
+
+  /** Seals again what another start left: the same messages, with the same ids, in the same order. */
+  #takeOver(fresh: ConversationState, start: Start, old: Session | undefined): ConversationState {
+    if (start.role !== 'initiator' || old?.start?.role !== 'initiator') return fresh;
+    const context = this.#contextOf(fresh.suite);
+    const nowMs = this.clock.now();
+    let state = fresh;
+    for (const { id } of old.actor.state.outbox) {
+      const kept = old.start.contents.get(id);
+      if (kept === undefined) continue;
+      start.contents.set(id, kept);
+      const { kind, content, expiresAtMs } = kept;
+      const expiry = expiresAtMs === undefined ? {} : { expiresAtMs };
+      ({ state } = stepConversation(state, { type: 'send', id, kind, content, nowMs, ...expiry }, context));
+    }
+    return state;
+  }
+
+  #keeperOf(state: ConversationState, identity: PeerIdentity, start: Start | undefined): Keeper {
+    return following(this.parts.keeperOf?.(state, identity, start) ?? IN_MEMORY, start);
   }
 
   ended(conversation: ConversationControl): void {
@@ -302,13 +381,13 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost {
   }
 
   /** Takes up a conversation that was stored. */
-  resume(state: ConversationState, identity: PeerIdentity): void {
+  resume(state: ConversationState, identity: PeerIdentity, start: Start | undefined): void {
     const { peer, role } = state;
     const conversation =
       this.#conversations.get(peer.address) ??
       this.newConversation(peer.address, identity.name, role === 'initiator' ? 'own' : 'peer');
-    this.#attach(conversation, state, identity);
-    conversation.confirm();
+    this.#attach(conversation, state, identity, identity, start);
+    if (start?.role !== 'initiator' || isHeard(state)) conversation.confirm();
   }
 
   async #shakeHands(
@@ -319,7 +398,7 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost {
     if (present?.status !== 'open') return await this.#openNew(peer, options);
     const listed = this.#peers.get(peer);
     if (listed === undefined) throw unknownPeerError();
-    await this.#openings.initiate(present, listed, options);
+    await this.#begin(present, listed, options);
     return present;
   }
 
@@ -328,7 +407,7 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost {
     if (listed === undefined) throw unknownPeerError();
     const conversation = this.newConversation(peer, listed.name, 'own');
     try {
-      await this.#openings.initiate(conversation, listed, options);
+      await this.#begin(conversation, listed, options);
     } catch (error) {
       // The peer's own handshake may have opened it meanwhile.
       if (conversation.status === 'open') return conversation;
@@ -338,19 +417,40 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost {
     return conversation;
   }
 
+  /** A live handshake with who is there; a start from a bundle with who is away, or has just left. */
+  async #begin(conversation: ConversationControl, peer: Peer, options: OpenOptions): Promise<void> {
+    if (peer.online) {
+      try {
+        await this.#openings.initiate(conversation, peer, options);
+        return;
+      } catch (error) {
+        const hasLeft = error instanceof SimsError && error.code === 'client/unknown-peer';
+        if (!hasLeft || conversation.status !== 'opening' || peer.kind === 'none') throw error;
+      }
+    }
+    await this.#away.begin(conversation, peer, options);
+  }
+
   #attach(
     conversation: ConversationControl,
     state: ConversationState,
     identity: PeerIdentity,
     watched: Watched = identity,
+    start?: Start,
   ): void {
-    const keeper = this.parts.keeperOf?.(state, identity) ?? IN_MEMORY;
+    const keeper = this.#keeperOf(state, identity, start);
     const actor: SessionActor = new SessionActor(state, this.#contextOf(state.suite), keeper, this.clock, (output) =>
       conversation.release(actor, output),
     );
     const number = safetyNumber(this.parts.provider, state.own.fingerprint, state.peer.fingerprint);
     const initiatedBy = state.role === 'initiator' ? 'own' : 'peer';
-    conversation.attach({ actor, identity, safetyNumber: number, initiatedBy });
+    conversation.attach({
+      actor,
+      identity,
+      safetyNumber: number,
+      initiatedBy,
+      ...(start === undefined ? {} : { start }),
+    });
     if (!identity.verified || conversation.status === 'closed') return;
     const stop = watchVerification(watched, this.clock, this.parts.recheckMs, (error) => {
       conversation.unverify(actor, error);
@@ -371,6 +471,12 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost {
     if (hop.label !== this.#label) return;
     for (const conversation of [...this.#conversations.values(), ...this.#lingering.keys()]) conversation.repeat();
     this.#openings.repeat();
+    this.#away.repeat();
+    this.parts.prekeys?.up({
+      send: (message) => hop.send(message),
+      label: hop.label,
+      relayIdentity: hop.relayIdentity,
+    });
   }
 
   async #endConversations(): Promise<void> {
@@ -394,7 +500,10 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost {
     if (this.#status === 'closed') return;
     this.#setStatus({ status: 'closed' });
     this.#upkeep.stop();
-    this.#openings.end(new SimsError('client/closed', 'the client is closed'));
+    const closed = new SimsError('client/closed', 'the client is closed');
+    this.#openings.end(closed);
+    this.#away.end(closed);
+    this.parts.prekeys?.down();
     for (const conversation of this.#conversations.values()) {
       if (this.parts.endsConversations) conversation.end({ by: 'own', reason: 'client-ended' });
       else conversation.suspend();
@@ -420,20 +529,30 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost {
         if (message.complete !== undefined) this.#takeList(message);
         break;
       case 'client-connect':
-        if (message.src !== undefined) this.#openings.take(message, message.src);
+        if (message.src !== undefined) this.#takeConnect(message, message.src);
+        break;
+      case 'prekeys':
+        // A store that fails is asked again with the next hop.
+        if (message.count !== undefined) this.parts.prekeys?.take(message).catch(() => {});
+        else if (message.src !== undefined) this.#away.takeBundle(message);
         break;
       case 'client-com':
       case 'client-disconnect':
-        if (message.src !== undefined) this.#takeRecord(message, message.src);
+        if (message.src !== undefined && !this.#away.hold(message, message.src)) this.takeRecord(message, message.src);
         break;
       case 'ack':
         if (message.msgId !== undefined)
           this.#tracked.get(message.msgId)?.offer({ type: 'accepted', id: message.msgId });
-        else if (message.src !== undefined) this.#takeRecord(message, message.src);
+        else if (message.src !== undefined && !this.#away.hold(message, message.src))
+          this.takeRecord(message, message.src);
         break;
       case 'error': {
         const { msgId, code, src } = message;
-        if (this.#openings.takeError(message) || msgId === undefined) break;
+        if (msgId === undefined || this.#openings.takeError(message) || this.#takeStartError(message, msgId)) break;
+        if (code === 'expired' && src === undefined) {
+          this.#tracked.get(msgId)?.offer({ type: 'expired', id: msgId, nowMs: this.clock.now() });
+          break;
+        }
         // A hint: the message is repeated, and fails only if nothing else is heard for long.
         if (code === (src === undefined ? 'unknown-peer' : 'unknown-conversation')) this.#unreachable(msgId);
         break;
@@ -441,6 +560,29 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost {
       default:
         break;
     }
+  }
+
+  #takeConnect(message: ClientConnect, src: Address): void {
+    const answer = this.#openings.isOwn(src, message.id) ? undefined : bundleAnswerOf(message);
+    if (answer !== undefined) this.#away.take(message, src, answer);
+    else {
+      this.#openings.take(message, src);
+      // A live handshake's phase that waited is of no use any more, and nothing else is known of it.
+      if (message.stored === true) this.acknowledge(src, message.id);
+    }
+  }
+
+  /** An `error` for a fetch, or for a start of this side. */
+  #takeStartError(message: ErrorMessage, id: MessageId): boolean {
+    if (this.#away.takeError(message)) return true;
+    for (const conversation of this.#conversations.values()) {
+      if (message.src !== undefined && message.src !== conversation.peer) continue;
+      const session = conversation.unheard(id);
+      if (session === undefined) continue;
+      this.#away.startRefused(conversation, session, message);
+      return true;
+    }
+    return false;
   }
 
   #takeList(update: Parameters<PeerList['update']>[0]): void {
@@ -470,22 +612,31 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost {
   #unreachable(id: MessageId): void {
     const actor = this.#tracked.get(id);
     if (actor === undefined) return;
-    this.#conversations.get(actor.state.peer.address)?.missed();
+    const conversation = this.#conversations.get(actor.state.peer.address);
+    // It waits with its start for the peer to come.
+    if (conversation?.repeatStart(actor) === true) return;
+    conversation?.missed();
     actor.offer({ type: 'unreachable', id, nowMs: this.clock.now() });
   }
 
-  #takeRecord(message: RecordMessage, src: Address): void {
+  /** Resolves to whether a record is stored or judged; otherwise it has to come again. */
+  #judge(message: RecordMessage, src: Address): Promise<boolean> {
     const id = message.saData === undefined ? undefined : conversationIdOf(message.saData);
-    if (id === undefined) return;
+    if (id === undefined) return Promise.resolve(true);
     const name = hex(id);
-    if (this.#conversations.get(src)?.receive(name, message, hex) === true) return;
+    const present = this.#conversations.get(src)?.receive(name, message, hex);
+    if (present !== undefined) return present;
     for (const conversation of this.#lingering.keys()) {
-      if (conversation.peer === src && conversation.receive(name, message, hex)) return;
+      const judged = conversation.peer === src ? conversation.receive(name, message, hex) : undefined;
+      if (judged !== undefined) return judged;
     }
-    // ACKs are not answered; and a handshake of this peer may be about to make the session.
-    if (message.type === 'client-com' && !this.#openings.has(src)) {
+    // A handshake of this peer may be about to make the session.
+    if (this.#openings.has(src)) return Promise.resolve(false);
+    // ACKs are not answered.
+    if (message.type === 'client-com') {
       this.send({ type: 'error', code: 'unknown-conversation', msgId: message.id, dst: src });
     }
+    return Promise.resolve(true);
   }
 }
 

@@ -8,7 +8,7 @@ import { createRsaPool } from '../crypto/rsaPool.ts';
 import type { Suite, SuiteName } from '../crypto/suite.ts';
 import { SimsError } from '../errors.ts';
 import type { VerifyCertificate, VerifyRelay } from '../handshake/index.ts';
-import { DEVICE_BYTES } from '../messages/address.ts';
+import { DEVICE_BYTES, type Address } from '../messages/address.ts';
 import { MAX_NAME_BYTES } from '../messages/schema.ts';
 import type { Encoding } from '../messages/wire.ts';
 import type { ConversationOptions } from '../session/state.ts';
@@ -28,7 +28,8 @@ import {
 } from './identity.ts';
 import { verifierOf, type AcceptPolicy } from './parts.ts';
 import { fingerprintText } from './peers.ts';
-import { rememberedRelay, rememberRelay, storedConversations, storedIdentity, StoreKeeper } from './storedState.ts';
+import { Prekeys, type PrekeyOptions } from './prekeys.ts';
+import { rememberedRelay, rememberRelay, storedConversations, storedIdentity, StoreKeeper, type StoredConversation } from './storedState.ts';
 import { DEFAULT_RECHECK_MS } from './verificationWatch.ts';
 
 /** Where the relay is: a URL, a transport that is connected already, or what makes one for each connection. */
@@ -54,6 +55,11 @@ export interface ConnectOptions {
   readonly store?: Store;
   /** What to do with conversations that peers open; default `ask`. */
   readonly accept?: AcceptPolicy;
+  /**
+   * Whether and how this client can be written to while it is away: with a store, and as who has a kept key or a certificate
+   * whose delegation allows it. Default: 20 conversations can begin; never with `accept` `none`.
+   */
+  readonly prekeys?: PrekeyOptions | false;
   /** Encoding on the wire; default `cbor`. */
   readonly encoding?: Encoding;
   /** The label to work at, in canonical text; default the relay's choice. */
@@ -141,12 +147,21 @@ async function connectWith(
     const rsaPool = poolOf(options.peerSuites, suites);
     if (rsaPool !== undefined) cleanUp.push(() => rsaPool.close());
     const keepers = new Map<string, StoreKeeper>();
+    const address = addressOf(identity, device);
+    const stored = await ownConversations(store, suites, address);
+    const begun = stored.flatMap(({ start }) => (start?.role === 'responder' ? [start.bundleId] : []));
+    const prekeys = await ownPrekeys(identity, options, (prekeyOptions, prekeyStore) =>
+      Prekeys.load(
+        { store: prekeyStore, provider, suites, clock, identity, address, acceptSuites, options: prekeyOptions },
+        begun,
+      ),
+    );
     const client = new ClientControl({
       provider,
       suites,
       clock,
       identity,
-      address: addressOf(identity, device),
+      address,
       device,
       name,
       hopSuites,
@@ -161,6 +176,7 @@ async function connectWith(
       relayTrust,
       recheckMs: options.recheckMs ?? DEFAULT_RECHECK_MS,
       ...(rsaPool === undefined ? {} : { rsaPool }),
+      ...(prekeys === undefined ? {} : { prekeys }),
       ...(relayIdentity === undefined ? {} : { relayIdentity }),
       ...(options.label === undefined ? {} : { label: options.label }),
       ...(options.conversation === undefined ? {} : { conversation: options.conversation }),
@@ -169,32 +185,26 @@ async function connectWith(
       ...(store === undefined
         ? {}
         : {
-            keeperOf: (state, who) => {
+            keeperOf: (state, who, start) => {
               const key = keeperKey(state.conversationId);
-              const keeper = keepers.get(key) ?? new StoreKeeper(store, state, who);
+              const keeper = keepers.get(key) ?? new StoreKeeper(store, state, who, start);
               keepers.set(key, keeper);
               return keeper;
             },
             forget: (state) => {
               const key = keeperKey(state.conversationId);
-              keepers
-                .get(key)
-                ?.forget()
-                .catch(() => {});
+              const keeper = keepers.get(key);
               keepers.delete(key);
+              if (keeper !== undefined) forgetKept(keeper, prekeys).catch(() => {});
             },
           }),
       cleanUp: async () => {
         for (const step of cleanUp.splice(0).toReversed()) await step();
       },
     });
-    if (store !== undefined) {
-      for (const { state, identity: who, keeper } of await storedConversations(store, suites)) {
-        // Somebody else's in the same store.
-        if (state.own.address !== client.address) continue;
-        keepers.set(keeperKey(state.conversationId), keeper);
-        client.resume(state, who);
-      }
+    for (const { state, identity: who, start, keeper } of stored) {
+      keepers.set(keeperKey(state.conversationId), keeper);
+      client.resume(state, who, start);
     }
     await client.start(signal);
     if (remembers && known === undefined) await rememberRelay(store, place, client.relayIdentity);
@@ -203,6 +213,38 @@ async function connectWith(
     for (const step of cleanUp.splice(0).toReversed()) await step();
     throw error;
   }
+}
+
+/** What the store keeps of this address; not what another start took over before the process ended. */
+async function ownConversations(
+  store: Store | undefined,
+  suites: readonly Suite[],
+  address: Address,
+): Promise<readonly StoredConversation[]> {
+  if (store === undefined) return [];
+  const all = await storedConversations(store, suites);
+  // Others are somebody else's in the same store.
+  const own = all.filter(({ state }) => state.own.address === address);
+  const replaced = new Set(own.map(({ start }) => (start?.role === 'initiator' ? keeperKey(start.replaces) : '')));
+  for (const { state, keeper } of own) if (replaced.has(keeperKey(state.conversationId))) await keeper.forget();
+  return own.filter(({ state }) => !replaced.has(keeperKey(state.conversationId)));
+}
+
+async function ownPrekeys(
+  { credential, prekeyUntilMs }: OwnIdentity,
+  { store, prekeys = {}, accept }: ConnectOptions,
+  load: (options: PrekeyOptions, store: Store) => Promise<Prekeys>,
+): Promise<Prekeys | undefined> {
+  const isKept = credential.kind === 'key' || (credential.kind === 'certificate' && prekeyUntilMs !== undefined);
+  return store === undefined || prekeys === false || accept === 'none' || !isKept
+    ? undefined
+    : await load(prekeys, store);
+}
+
+/** The secret of the bundle that a conversation began from goes first: the record is what tells that it is spent. */
+async function forgetKept(keeper: StoreKeeper, prekeys: Prekeys | undefined): Promise<void> {
+  if (keeper.start?.role === 'responder') await prekeys?.spend(keeper.start.bundleId);
+  await keeper.forget();
 }
 
 function ownIdentity(
@@ -243,7 +285,8 @@ async function madeIdentity(
   const { signal, encoding = 'cbor', verifyRelay } = options;
   let relayIdentity = known;
   if (relayIdentity === undefined) {
-    if (isOnce) throw new SimsError('client/invalid-argument', 'over a transport that is given, this identity needs a pin');
+    if (isOnce)
+      throw new SimsError('client/invalid-argument', 'over a transport that is given, this identity needs a pin');
     const transport = await dial(signal ?? new AbortController().signal);
     const abort = (): void => transport.abort();
     signal?.addEventListener('abort', abort, { once: true });

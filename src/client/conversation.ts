@@ -3,12 +3,13 @@
  *
  * @packageDocumentation
  */
-import { fromUtf8, utf8 } from '../bytes.ts';
+import { equal, fromUtf8, utf8 } from '../bytes.ts';
 import { decodeCbor, encodeCbor } from '../codec/cbor.ts';
 import { isWellFormed } from '../codec/value.ts';
 import type { SuiteName } from '../crypto/suite.ts';
 import { SimsError, type ErrorCode } from '../errors.ts';
 import { messageIdFromBytes, type Address, type MessageId } from '../messages/address.ts';
+import type { Message } from '../messages/messages.ts';
 import type { ConversationOutput, RecordMessage } from '../session/conversation.ts';
 import type { Evidence } from '../session/receiving.ts';
 import type { CloseReason, Consistency, ConversationState, InboxEntry } from '../session/state.ts';
@@ -16,6 +17,7 @@ import type { Clock } from './clock.ts';
 import { Emitter, type Events } from './emitter.ts';
 import { Inbox } from './inbox.ts';
 import type { PeerIdentity } from './peers.ts';
+import { isHeard, remember, type OwnStart, type Start } from './start.ts';
 import { OpenReceipt, type DeliveryState, type Receipt } from './receipt.ts';
 import type { SessionActor } from './sessionActor.ts';
 
@@ -64,6 +66,8 @@ export interface ConversationEvents {
   readonly state: { readonly id: MessageId; readonly state: DeliveryState; readonly reason?: string };
   /** The histories agree, have a gap, or do not agree; then with evidence, and the conversation has ended. */
   readonly consistency: { readonly consistency: Consistency; readonly evidence?: Evidence };
+  /** The peer has answered for the first time a conversation that began while it was away. */
+  readonly confirmed: { readonly suite: SuiteName };
   /** A newer handshake replaced the keys. */
   readonly replaced: { readonly suite: SuiteName };
   /** A record came that was not accepted. Harmless repeats among them. */
@@ -95,7 +99,10 @@ export interface Conversation extends AsyncIterable<ReceivedMessage>, AsyncDispo
   readonly suite: SuiteName;
   /** Sixty digits to compare by another channel. @throws `client/not-open` before the handshake */
   readonly safetyNumber: string;
-  /** Whether the peer has answered: from then on it surely holds the keys. */
+  /**
+   * Whether the peer has answered: from then on it surely holds the keys. False in a conversation that began while the peer
+   * is away, until it comes back (event `confirmed`).
+   */
   readonly confirmed: boolean;
   readonly consistency: Consistency;
   /** Resolves when the conversation has ended. */
@@ -125,7 +132,7 @@ export interface Conversation extends AsyncIterable<ReceivedMessage>, AsyncDispo
 export interface ConversationHost {
   readonly clock: Clock;
   readonly random: (length: number) => Uint8Array;
-  send(message: RecordMessage): void;
+  send(message: Message): void;
   /** The session that a message's acknowledgement by the relay is for. */
   track(id: MessageId, actor: SessionActor | undefined): void;
   /** Stored state of an ended session may go. */
@@ -139,6 +146,8 @@ export interface Session {
   readonly identity: PeerIdentity;
   readonly safetyNumber: string;
   readonly initiatedBy: 'own' | 'peer';
+  /** Of a session that began from a bundle. */
+  readonly start?: Start;
 }
 
 interface Outgoing {
@@ -153,6 +162,8 @@ interface Outgoing {
 const MAX_UNREAD = 1_000;
 /** Unacknowledged content beyond which further messages wait. */
 const MAX_OUTSTANDING_BYTES = 8 * 1_048_576;
+/** A start is not said again within this time. */
+const START_AGAIN_MS = 1_000;
 /** Unacknowledged messages beyond which further messages wait; below the session's own window. */
 const MAX_OUTSTANDING = 200;
 
@@ -176,6 +187,9 @@ export class ConversationControl implements Conversation {
   readonly #waiting: Outgoing[] = [];
   #outstandingBytes = 0;
   #isPumping = false;
+  /** Whether what is new waits for a session that is being made in place of another. */
+  #isHeld = false;
+  #startSentAtMs = 0;
   #isPeerMissed = false;
   #accepting: Promise<void> | undefined;
   #status: Conversation['status'];
@@ -307,11 +321,11 @@ export class ConversationControl implements Conversation {
     if (this.#status === 'closed') return;
     const replaces = this.#sessions.length > 0;
     this.#sessions.push(session);
-    this.#restore(session.actor);
+    this.#restore(session);
     this.#order();
     this.#status = 'open';
     if (session.initiatedBy === 'peer') this.#confirmed = true;
-    if (replaces) this.#events.emit('replaced', { suite: session.actor.state.suite });
+    if (replaces && session.start === undefined) this.#events.emit('replaced', { suite: session.actor.state.suite });
     void this.#pump();
   }
 
@@ -331,26 +345,89 @@ export class ConversationControl implements Conversation {
     this.#confirmed = true;
   }
 
-  /** A record for the session with that conversation id; whether there is one. */
-  receive(conversationId: string, message: RecordMessage, nameOf: (id: Uint8Array) => string): boolean {
+  /** Sessions that it has, older ones among them. */
+  get sessionCount(): number {
+    return this.#sessions.length;
+  }
+
+  /** The session that was begun from that bundle. */
+  begunFrom(bundleId: Uint8Array): Session | undefined {
+    return this.#sessions.find(({ start }) => start !== undefined && equal(start.bundleId, bundleId));
+  }
+
+  /** The session whose own start has that name, while its peer was not heard. */
+  unheard(id: MessageId): Session | undefined {
+    return this.#sessions.find((session) => ownUnheard(session)?.message.id === id);
+  }
+
+  /** Whether a session is one of this conversation's, was begun by this side from a bundle, and its peer was not heard. */
+  isUnheard(session: Session): boolean {
+    return this.#sessions.includes(session) && ownUnheard(session) !== undefined;
+  }
+
+  /** Resolves when all that came so far is stepped and stored. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#sessions.map(({ actor }) => actor.idle()));
+  }
+
+  /** Holds back what is new while `work` puts another session in the place of one whose peer was not heard. */
+  async replace(old: Session, work: () => Promise<void>): Promise<void> {
+    this.#isHeld = true;
+    try {
+      await old.actor.idle();
+      if (!this.isUnheard(old)) return;
+      await work();
+      if (!this.isUnheard(old)) return;
+      this.#sessions.splice(this.#sessions.indexOf(old), 1);
+      old.actor.stop();
+      this.#host.forget(old.actor.state);
+    } finally {
+      this.#isHeld = false;
+      void this.#pump();
+    }
+  }
+
+  /** The peer does not know the session yet: says its start again, then what is outstanding. At most once a second. */
+  repeatStart(actor: SessionActor): boolean {
+    const session = this.#sessions.find((candidate) => candidate.actor === actor);
+    if (session === undefined || ownUnheard(session) === undefined) return false;
+    const nowMs = this.#host.clock.now();
+    if (nowMs - this.#startSentAtMs >= START_AGAIN_MS) {
+      this.#sendStart(session);
+      actor.offer({ type: 'reconnected', nowMs });
+    }
+    return true;
+  }
+
+  /**
+   * A record for the session with that conversation id; `undefined` when there is none. Resolves to whether it is stored or
+   * judged: otherwise it has to come again.
+   */
+  receive(
+    conversationId: string,
+    message: RecordMessage,
+    nameOf: (id: Uint8Array) => string,
+  ): Promise<boolean> | undefined {
     const session = this.#sessions.find(({ actor }) => nameOf(actor.state.conversationId) === conversationId);
-    if (session === undefined) return false;
+    if (session === undefined) return undefined;
     // A conversation that ended here without its peer takes nothing more: what nobody reads is not acknowledged.
-    if (this.#status === 'closed' && session.actor.state.at === 'open') return false;
+    if (this.#status === 'closed' && session.actor.state.at === 'open') return undefined;
     if (this.#isPeerMissed) {
       this.#isPeerMissed = false;
       this.repeat();
     }
     // Unread messages are bounded: what does not fit is not acknowledged, and comes again.
-    if (this.#inbox.length >= MAX_UNREAD && message.type === 'client-com') return true;
-    session.actor.offer({ type: 'receive', message, nowMs: this.#host.clock.now() });
-    return true;
+    if (this.#inbox.length >= MAX_UNREAD && message.type === 'client-com') return Promise.resolve(false);
+    return this.#receive(session, message);
   }
 
   /** Sends everything outstanding again: there is a new hop, or the peer is back. */
   repeat(): void {
     const nowMs = this.#host.clock.now();
-    for (const { actor } of this.#sessions) actor.offer({ type: 'reconnected', nowMs });
+    for (const session of this.#sessions) {
+      this.#sendStart(session);
+      session.actor.offer({ type: 'reconnected', nowMs });
+    }
   }
 
   /** A message did not reach the peer; the next sign of it repeats what is outstanding. */
@@ -366,7 +443,7 @@ export class ConversationControl implements Conversation {
         this.#host.send(output.message);
         break;
       case 'message':
-        this.#inbox.push({ entry: output.message, actor });
+        this.#show(output.message, actor);
         break;
       case 'state':
         this.#moved(output);
@@ -421,17 +498,23 @@ export class ConversationControl implements Conversation {
   }
 
   /** What a stored session still owes the application: receipts that are open, messages that were not taken. */
-  #restore(actor: SessionActor): void {
+  #restore({ actor }: Session): void {
     const { outbox, inbox } = actor.state;
     for (const { id, type, accepted, sealed } of outbox) {
       if (type !== 'client-com') continue;
+      // Begun anew: the application's receipt goes on.
+      const known = this.#receipts.get(id);
+      if (known !== undefined) {
+        this.#host.track(id, actor);
+        continue;
+      }
       const receipt = new OpenReceipt(id);
       if (accepted) receipt.move('accepted', undefined);
       this.#receipts.set(id, { receipt, bytes: sealed.length });
       this.#outstandingBytes += sealed.length;
       this.#host.track(id, actor);
     }
-    for (const entry of inbox) if (entry.shown && entry.kind !== 'close') this.#inbox.push({ entry, actor });
+    for (const entry of inbox) if (entry.shown && entry.kind !== 'close') this.#show(entry, actor);
   }
 
   #moved(output: Extract<ConversationOutput, { type: 'state' }>): void {
@@ -457,13 +540,51 @@ export class ConversationControl implements Conversation {
     this.end({ by, reason });
   }
 
+  async #receive(session: Session, message: RecordMessage): Promise<boolean> {
+    const { actor } = session;
+    if (!actor.takes('receive')) return true;
+    const wasUnheard = ownUnheard(session) !== undefined;
+    try {
+      await actor.submit({ type: 'receive', message, nowMs: this.#host.clock.now() });
+    } catch {
+      return false;
+    }
+    if (wasUnheard && isHeard(actor.state) && !this.#confirmed) {
+      this.#confirmed = true;
+      this.#events.emit('confirmed', { suite: actor.state.suite });
+    }
+    return true;
+  }
+
+  #sendStart(session: Session): void {
+    const start = ownUnheard(session);
+    if (start === undefined) return;
+    this.#startSentAtMs = this.#host.clock.now();
+    this.#host.send(start.message);
+  }
+
+  /** Once, though its sender may have begun anew without knowing that the first start came. */
+  #show(entry: InboxEntry, actor: SessionActor): void {
+    const own = this.#sessions.find((session) => session.actor === actor);
+    const isShown = this.#sessions.some(
+      ({ start }) => start !== own?.start && start?.role === 'responder' && start.ids.has(entry.id),
+    );
+    if (isShown) {
+      actor.offer({ type: 'taken', m: entry.m });
+      return;
+    }
+    remember(own?.start, actor.state, entry.id);
+    this.#inbox.push({ entry, actor });
+  }
+
   /** Seals what waits, in order, as long as there is room. */
   async #pump(): Promise<void> {
     if (this.#isPumping) return;
     this.#isPumping = true;
-    while (this.#waiting.length > 0 && this.#sessions.length > 0 && this.#hasRoom()) {
+    while (!this.#isHeld && this.#waiting.length > 0 && this.#sessions.length > 0 && this.#hasRoom()) {
       const outgoing = this.#waiting.shift()!;
-      const { actor } = this.#current();
+      const session = this.#current();
+      const { actor } = session;
       const id = this.#newId();
       const receipt = new OpenReceipt(id);
       const bytes = outgoing.content.length;
@@ -471,14 +592,16 @@ export class ConversationControl implements Conversation {
       this.#outstandingBytes += bytes;
       const nowMs = this.#host.clock.now();
       const { expiresInMs } = outgoing.options;
-      const expiry = expiresInMs === undefined ? {} : { expiresAtMs: nowMs + expiresInMs };
+      const expiry: { expiresAtMs?: number } = expiresInMs === undefined ? {} : { expiresAtMs: nowMs + expiresInMs };
       try {
         const { kind, content } = outgoing;
+        ownUnheard(session)?.contents.set(id, { kind, content, expiresAtMs: expiry.expiresAtMs });
         await actor.submit({ type: 'send', id, kind, content, nowMs, ...expiry });
         outgoing.resolve(receipt);
         this.#events.emit('state', { id, state: 'pending' });
       } catch (error) {
         this.#receipts.delete(id);
+        ownUnheard(session)?.contents.delete(id);
         this.#outstandingBytes -= bytes;
         outgoing.reject(
           error instanceof SimsError && error.code === 'session/unexpected-input' ? closedError() : error,
@@ -510,6 +633,11 @@ export class ConversationControl implements Conversation {
   #newId(): MessageId {
     return messageIdFromBytes(this.#host.random(8));
   }
+}
+
+/** The own start of a session whose peer was not heard. */
+function ownUnheard({ start, actor }: Session): OwnStart | undefined {
+  return start?.role === 'initiator' && !isHeard(actor.state) ? start : undefined;
 }
 
 function received(entry: InboxEntry): ReceivedMessage {

@@ -22,6 +22,11 @@ export interface OwnIdentity {
   readonly fingerprint: Uint8Array;
   /** Signs with the credential's signature key; may ask a card. */
   readonly sign: (request: SignOutput) => MaybePromise<Uint8Array>;
+  /**
+   * Until when bundles may be signed for, in milliseconds since 1970. A certificate without it is not written to while its
+   * owner is away; a kept key needs none.
+   */
+  readonly prekeyUntilMs?: number | undefined;
   /** Called once, when the client has closed. */
   readonly close?: () => void;
 }

@@ -39,6 +39,7 @@ export {
 export { memoryStore } from './memoryStore.ts';
 export type { OpenOptions } from './openings.ts';
 export type { AcceptPolicy, Request } from './parts.ts';
+export type { PrekeyOptions } from './prekeys.ts';
 export { fingerprintText, printableName, type Peer, type PeerIdentity, type PeersEvent } from './peers.ts';
 export type { DeliveryState, Outcome, Receipt } from './receipt.ts';
 export { sealedStore, STORE_KEY_LENGTH, type SealedStoreParts } from './sealedStore.ts';

@@ -102,6 +102,11 @@ export class Openings {
     return false;
   }
 
+  /** Whether a handshake of that name with that peer is on its way. */
+  isOwn(peer: Address, id: MessageId): boolean {
+    return this.#openings.has(keyOf(peer, id));
+  }
+
   /** Ends them all. */
   end(error: SimsError): void {
     for (const opening of this.#openings.values()) opening.settle(error);

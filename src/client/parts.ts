@@ -14,7 +14,9 @@ import type { Transport } from '../transport/transport.ts';
 import type { Clock } from './clock.ts';
 import type { OwnIdentity, RelayTrust } from './identity.ts';
 import type { PeerIdentity } from './peers.ts';
+import type { Prekeys } from './prekeys.ts';
 import type { Keeper } from './sessionActor.ts';
+import type { Start } from './start.ts';
 
 /** Someone who wants a conversation, before anything is known of them but their address. */
 export interface Request {
@@ -55,10 +57,12 @@ export interface ClientParts {
   /** Between two looks at a peer's certificate. */
   readonly recheckMs: number;
   readonly rsaPool?: AnswerHost['rsaPool'];
+  /** Own bundles, where this client can be written to while it is away. */
+  readonly prekeys?: Prekeys;
   readonly relayTrust: RelayTrust;
   /** Whether closing the client ends its conversations; otherwise they are kept and go on in the next one. */
   readonly endsConversations: boolean;
-  readonly keeperOf?: (state: ConversationState, identity: PeerIdentity) => Keeper;
+  readonly keeperOf?: (state: ConversationState, identity: PeerIdentity, start: Start | undefined) => Keeper;
   /** A conversation has ended for good: what was kept of it may go. */
   readonly forget?: (state: ConversationState) => void;
   /** Called once, when the client has closed. */

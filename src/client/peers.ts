@@ -6,7 +6,7 @@
 import { hex } from '../bytes.ts';
 import type { VerifiedIdentity } from '../handshake/identity.ts';
 import type { Address } from '../messages/address.ts';
-import type { ListItem, ListUpdate, OnlineItem, PersonKind } from '../messages/list.ts';
+import type { AwayItem, ListItem, ListUpdate, OnlineItem, PersonKind } from '../messages/list.ts';
 
 /** One client in the relay's list. All of it is the relay's word: a conversation verifies. */
 export interface Peer {
@@ -18,13 +18,18 @@ export interface Peer {
   readonly fingerprint: string;
   /** Label of its session. */
   readonly label: string;
+  /** Whether it is there now; otherwise it is away, and messages are kept for it. */
+  readonly online: boolean;
 }
 
 /** What changed in the list. */
 export interface PeersEvent {
-  /** Everyone who is there now. */
+  /** Everyone who is there now, or away. */
   readonly peers: readonly Peer[];
+  /** Those who came, or changed name or label, and are there. */
   readonly joined: readonly Peer[];
+  /** Those who are away since, and can be written to. */
+  readonly away: readonly Peer[];
   readonly left: readonly Peer[];
   /** Those of `left` that the relay called gone; the others are only missing in a new list, as after its restart. */
   readonly gone: readonly Peer[];
@@ -85,29 +90,30 @@ export class PeerList {
   /** Takes in an update; `undefined` when nothing changed. */
   update(update: ListUpdate): PeersEvent | undefined {
     const joined: Peer[] = [];
+    const away: Peer[] = [];
     const missing: Peer[] = [];
     const gone: Peer[] = [];
     if (update.complete) {
       const listed = new Set(update.data.map((item) => item.address));
       for (const address of this.#peers.keys()) if (!listed.has(address)) this.#remove(address, missing);
     }
-    for (const item of update.data) this.#take(item, joined, gone);
+    for (const item of update.data) this.#take(item, joined, away, gone);
     const left = [...missing, ...gone];
-    if (joined.length === 0 && left.length === 0) return undefined;
-    return { peers: this.snapshot(), joined, left, gone };
+    if (joined.length === 0 && away.length === 0 && left.length === 0) return undefined;
+    return { peers: this.snapshot(), joined, away, left, gone };
   }
 
-  #take(item: ListItem, joined: Peer[], gone: Peer[]): void {
+  #take(item: ListItem, joined: Peer[], away: Peer[], gone: Peer[]): void {
     if (item.address === this.#own) return;
-    if (!item.online) {
+    if (!item.online && item.fingerprint === undefined) {
       this.#remove(item.address, gone);
       return;
     }
     const peer = peerOf(item);
     const known = this.#peers.get(item.address);
     this.#peers.set(item.address, peer);
-    const changed = known === undefined || known.name !== peer.name || known.label !== peer.label;
-    if (changed) joined.push(peer);
+    const isSame = known?.name === peer.name && known.label === peer.label && known.online === peer.online;
+    if (!isSame) (peer.online ? joined : away).push(peer);
   }
 
   #remove(address: Address, left: Peer[]): void {
@@ -118,7 +124,7 @@ export class PeerList {
   }
 }
 
-function peerOf(item: OnlineItem): Peer {
-  const { address, name, kind, fingerprint, label } = item;
-  return { address, name: printableName(name), kind, fingerprint: fingerprintText(fingerprint), label };
+function peerOf(item: OnlineItem | AwayItem): Peer {
+  const { address, name, kind, fingerprint, label, online } = item;
+  return { address, name: printableName(name), kind, fingerprint: fingerprintText(fingerprint), label, online };
 }

@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-import { base64url, equal } from '../bytes.ts';
+import { base64url } from '../bytes.ts';
 import { decodeCbor, encodeCbor } from '../codec/cbor.ts';
 import { DEFAULT_LIMITS } from '../codec/limits.ts';
 import type { CryptoProvider, SignatureKeyPair } from '../crypto/provider.ts';
@@ -16,6 +16,8 @@ import { decodeState, encodeState } from '../session/stateCodec.ts';
 import type { Store } from '../session/store.ts';
 import { fingerprintText, type PeerIdentity } from './peers.ts';
 import type { Keeper } from './sessionActor.ts';
+import { decodeStart, encodeStart, type Start } from './start.ts';
+import { writeSurely } from './storeWrite.ts';
 
 /** A kept key and the device that the store is. */
 export interface StoredIdentity {
@@ -27,6 +29,8 @@ export interface StoredIdentity {
 export interface StoredConversation {
   readonly state: ConversationState;
   readonly identity: PeerIdentity;
+  /** Of a conversation that began from a bundle, as long as it matters. */
+  readonly start: Start | undefined;
   readonly keeper: StoreKeeper;
 }
 
@@ -68,15 +72,25 @@ export async function storedConversations(store: Store, suites: readonly Suite[]
     if (!name.startsWith(CONVERSATION)) continue;
     const stored = await store.read(name);
     if (stored === undefined) continue;
-    const [kind, peerName, state, until] = fieldsOf(stored.value, 4);
+    const [kind, peerName, state, until, started] = fieldsOf(stored.value, 5);
     if (typeof kind !== 'number' || typeof peerName !== 'string') throw malformed('conversation');
     if (until !== null && typeof until !== 'number') throw malformed('conversation');
     const suiteOf = (suiteName: SuiteName): Suite | undefined => suites.find((suite) => suite.name === suiteName);
     const decoded = decodeState(bytes(state), suiteOf);
     const identity = identityOf(decoded, KINDS[kind] ?? 'none', peerName, until);
-    found.push({ state: decoded, identity, keeper: new StoreKeeper(store, decoded, identity, stored.version) });
+    const start = startOf(started);
+    const keeper = new StoreKeeper(store, decoded, identity, start, stored.version);
+    found.push({ state: decoded, identity, start, keeper });
   }
   return found;
+}
+
+function startOf(value: unknown): Start | undefined {
+  try {
+    return decodeStart(value);
+  } catch (error) {
+    throw new SimsError('session/state-malformed', 'the stored start is not readable', { cause: error });
+  }
 }
 
 function identityOf(state: ConversationState, kind: PersonKind, name: string, until: number | null): PeerIdentity {
@@ -94,18 +108,22 @@ export class StoreKeeper implements Keeper {
   readonly #store: Store;
   readonly #name: string;
   readonly #identity: PeerIdentity;
+  /** Stored beside the state. */
+  readonly start: Start | undefined;
   #version: number;
 
-  constructor(store: Store, state: ConversationState, identity: PeerIdentity, version = 0) {
+  constructor(store: Store, state: ConversationState, identity: PeerIdentity, start?: Start, version = 0) {
     this.#store = store;
     this.#name = `${CONVERSATION}${state.peer.address}/${base64url(state.conversationId)}`;
     this.#identity = identity;
+    this.start = start;
     this.#version = version;
   }
 
   async commit(state: ConversationState): Promise<void> {
     const { kind, name, verifiedUntilMs = null } = this.#identity;
-    await this.#write(encodeCbor([KINDS.indexOf(kind), name, encodeState(state), verifiedUntilMs]));
+    const start = encodeStart(this.start, state);
+    await this.#write(encodeCbor([KINDS.indexOf(kind), name, encodeState(state), verifiedUntilMs, start]));
   }
 
   /** Deletes what is kept. */
@@ -114,18 +132,7 @@ export class StoreKeeper implements Keeper {
   }
 
   async #write(value: Uint8Array | undefined): Promise<void> {
-    let written: boolean;
-    try {
-      written = await this.#store.write(this.#name, value, this.#version);
-    } catch (error) {
-      // The outcome is unknown: what is stored now tells.
-      const stored = await this.#store.read(this.#name);
-      if ((stored?.version ?? 0) === this.#version) {
-        throw new SimsError('store/failed', `${this.#name} was not written`, { cause: error });
-      }
-      written = value === undefined ? stored === undefined : stored !== undefined && equal(stored.value, value);
-    }
-    if (!written) throw conflict(this.#name);
+    await writeSurely(this.#store, this.#name, value, this.#version);
     this.#version += 1;
   }
 }

@@ -53,6 +53,8 @@ export type ConversationInput =
   | { readonly type: 'accepted'; readonly id: MessageId }
   /** The relay cannot reach the peer with the message. */
   | { readonly type: 'unreachable'; readonly id: MessageId; readonly nowMs: number }
+  /** The relay kept the message for the peer, and gave it up. */
+  | { readonly type: 'expired'; readonly id: MessageId; readonly nowMs: number }
   /** A new hop is there: everything outstanding is sent again. */
   | { readonly type: 'reconnected'; readonly nowMs: number }
   /** A time that an output asked for has come. Early or late does no harm. */
@@ -102,8 +104,8 @@ export type ConversationTransitions = {
 
 /** The whole machine: a missing cell is an error of the caller. */
 export const CONVERSATION_TRANSITIONS: ConversationTransitions = {
-  open: { send, receive, accepted, unreachable, reconnected, timer, taken, rekey, close },
-  closing: { receive, accepted, unreachable, reconnected, timer, taken },
+  open: { send, receive, accepted, unreachable, expired, reconnected, timer, taken, rekey, close },
+  closing: { receive, accepted, unreachable, expired, reconnected, timer, taken },
   'peer-closed': {
     receive: linger,
     accepted: ignore,
@@ -316,6 +318,14 @@ function unreachable(
   if (entry === undefined) return { state: before, outputs: [] };
   const sinceMs = entry.unreachableSinceMs ?? input.nowMs;
   const state = replaceEntry(before, { ...entry, unreachableSinceMs: sinceMs });
+  return timer(state, { type: 'timer', nowMs: input.nowMs }, context);
+}
+
+/** Gives up what the relay does not hold any more, unless the peer has acknowledged it. */
+function expired(before: ConversationState, input: Of<'expired'>, context: ConversationContext): ConversationStep {
+  const entry = before.outbox.find((candidate) => candidate.id === input.id);
+  if (entry === undefined) return { state: before, outputs: [] };
+  const state = replaceEntry(before, { ...entry, expiresAtMs: input.nowMs });
   return timer(state, { type: 'timer', nowMs: input.nowMs }, context);
 }
 

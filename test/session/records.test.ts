@@ -293,6 +293,7 @@ describe('the table of transitions', () => {
     receive: { type: 'receive', message, nowMs },
     accepted: { type: 'accepted', id: ID },
     unreachable: { type: 'unreachable', id: ID, nowMs },
+    expired: { type: 'expired', id: ID, nowMs },
     reconnected: { type: 'reconnected', nowMs },
     timer: { type: 'timer', nowMs },
     taken: { type: 'taken', m: 1 },
