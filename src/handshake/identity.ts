@@ -10,6 +10,7 @@ import { SimsError } from '../errors.ts';
 import { CLIENT_ID_BYTES, clientIdOf, type ClientId } from '../messages/address.ts';
 import { CREDENTIAL_KIND_NUMBERS, type Credential } from '../messages/credential.ts';
 import { endsOf, type HandshakeContext, type Plane, type Role } from './context.ts';
+import { sixtyDigits } from './digits.ts';
 
 /** How a party is known. */
 export type CredentialKind = Credential['kind'];
@@ -56,9 +57,6 @@ export interface VerifiedIdentity {
   readonly recheck?: () => Promise<number>;
 }
 
-const GROUPS = 12;
-const GROUP_BYTES = 5;
-
 /** Fingerprint of a long-term key, 32 bytes; the same key has another one under another kind. */
 export function fingerprint(provider: HashProvider, kind: CredentialKind, longTermSpki: Uint8Array): Uint8Array {
   const kindByte = Uint8Array.of(CREDENTIAL_KIND_NUMBERS[kind]);
@@ -83,14 +81,7 @@ export function relayIdentityOf(provider: HashProvider, spki: Uint8Array): Uint8
 export function safetyNumber(provider: HashProvider, own: Uint8Array, peer: Uint8Array): string {
   const [first, second] = isSmaller(own, peer) ? [own, peer] : [peer, own];
   const digest = provider.hash('SHA-512', lengthPrefixed('SIMS 1 safety number', first, second));
-  const groups: string[] = [];
-  for (let group = 0; group < GROUPS; group += 1) {
-    let value = 0;
-    // Below 2^40, so exact in a double.
-    for (const byte of digest.subarray(group * GROUP_BYTES, (group + 1) * GROUP_BYTES)) value = value * 256 + byte;
-    groups.push(String(value % 100_000).padStart(5, '0'));
-  }
-  return groups.join(' ');
+  return sixtyDigits(digest);
 }
 
 /** Whether a kind has a place in that plane and role: relays answer on hops and do nothing else. */

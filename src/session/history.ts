@@ -48,9 +48,13 @@ export function nextHash(
   associatedData: Uint8Array,
   sealed: Uint8Array,
 ): Uint8Array {
-  const number = concat(uint32(Math.floor(m / 2 ** 32)), uint32(m));
-  const bytes = concat(LABEL, previousHash, number, uint32(associatedData.length), associatedData, sealed);
+  const bytes = concat(LABEL, previousHash, uint64(m), uint32(associatedData.length), associatedData, sealed);
   return suite.provider.hash('SHA-256', bytes).slice(0, HISTORY_HASH_LENGTH);
+}
+
+/** A whole number below 2^53 in 8 bytes, big-endian. */
+export function uint64(value: number): Uint8Array {
+  return concat(uint32(Math.floor(value / 2 ** 32)), uint32(value));
 }
 
 /** Where message m belongs, by the hash that it carries and the hash that it has. */

@@ -16,10 +16,21 @@ export {
   type FailureReason,
   type RecordMessage,
 } from './conversation.ts';
+export { conversationDigest, digestDigits } from './digest.ts';
 export { explainRecord, type RecordExplanation, type RecordProblem } from './explain.ts';
 export { HopChannel, type HopStart } from './hop.ts';
 export type { Gap, History } from './history.ts';
 export { bucketLength, type Padding } from './padding.ts';
+export {
+  comparePrevious,
+  decodePrevious,
+  encodePrevious,
+  previousOf,
+  type Previous,
+  type PreviousComparison,
+  type PreviousVerdict,
+  type Tip,
+} from './previous.ts';
 export type { Direction, Epoch } from './ratchet.ts';
 export type { Evidence } from './receiving.ts';
 export type { RatchetKeyPair } from './rekey.ts';

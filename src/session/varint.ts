@@ -52,6 +52,11 @@ export class RecordReader {
     return view;
   }
 
+  /** @throws `session/malformed-record` when something is left */
+  end(): void {
+    if (this.left > 0) throw new SimsError('session/malformed-record', `${this.left} bytes too many`);
+  }
+
   varint(): number {
     const first = this.byte();
     const length = 1 << (first >> 6);
