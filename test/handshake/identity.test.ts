@@ -147,7 +147,26 @@ describe('parameters', () => {
         'initiator',
       ),
     ).toEqual({ device });
-    expect(decodeParameters(new Map<number, unknown>([[0, 1]]), 'conversation', 'initiator')).toEqual({});
+    expect(decodeParameters(new Map<number, unknown>([[9, 1]]), 'conversation', 'initiator')).toEqual({});
+  });
+
+  it('of a conversation are what was before it, of both sides, and nothing else', () => {
+    for (const role of ['initiator', 'responder'] as const) {
+      for (const length of [42, 56]) {
+        const parameters = { previous: new Uint8Array(length) };
+        const map = encodeParameters(parameters, 'conversation', role);
+        expect([...map.keys()]).toEqual([0]);
+        expect(decodeParameters(map, 'conversation', role)).toEqual(parameters);
+      }
+      for (const wrong of [new Uint8Array(41), new Uint8Array(57), 'x'.repeat(42), 1, null]) {
+        expect(() => decodeParameters(new Map([[0, wrong]]), 'conversation', role)).toThrow(
+          expect.objectContaining({ code: 'messages/field-invalid' }),
+        );
+      }
+      expect(() => encodeParameters({ previous: new Uint8Array(42), device, label: '' }, 'hop', role)).toThrow(
+        expect.objectContaining({ code: 'handshake/invalid-argument' }),
+      );
+    }
   });
 });
 
