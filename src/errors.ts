@@ -240,6 +240,8 @@ export const ERRORS = {
   'messages/invalid-message-id': 'caller give-up',
   /** A message is well-formed but of a type that this version does not know. */
   'messages/unknown-type': 'peer give-up',
+  /** An audit file cannot be read or written, or its last lines are not what a relay wrote. */
+  'relay/audit-unusable': 'local give-up',
   /** The key or certificate that a relay keeps cannot be read, or is not one. */
   'relay/identity-unusable': 'local give-up',
   /** An option or limit is not one that the relay takes. */

@@ -18,8 +18,8 @@ export type Sha256 = (bytes: Uint8Array) => Uint8Array;
 
 /** What is recorded. Never content, names or addresses beyond ids. */
 export interface AuditEntry {
-  /** `started`: a log or a relay begins. `policy`: a policy was loaded. */
-  readonly event: 'started' | 'policy' | 'denied' | 'exempted';
+  /** `started`: a log or a relay begins. `policy`: a policy was loaded. `lost`: entries could not be written. */
+  readonly event: 'started' | 'policy' | 'denied' | 'exempted' | 'lost';
   /** Flow kind, or `login`. */
   readonly kind?: string;
   readonly rule?: string;
@@ -34,7 +34,7 @@ export interface AuditEntry {
   readonly object?: string;
   /** Id of the message that was decided on. */
   readonly messageId?: string;
-  /** Hash of the policy, or the name of the relay. */
+  /** Hash of the policy, the name of the relay, or how many like it are not written singly. */
   readonly note?: string;
 }
 
@@ -70,7 +70,7 @@ const MAX_AUDIT_LINE = 16_384;
 const FIRST_PREVIOUS = '0'.repeat(64);
 const TEXTS = ['kind', 'rule', 'from', 'to', 'subject', 'object', 'messageId', 'note'] as const;
 const FIELDS: readonly string[] = ['event', 'exemptions', ...TEXTS];
-const EVENTS: readonly unknown[] = ['started', 'policy', 'denied', 'exempted'];
+const EVENTS: readonly unknown[] = ['started', 'policy', 'denied', 'exempted', 'lost'];
 
 /** An empty log. A checkpoint, with counts, stands in every `checkpointEvery`-th line: by default in every 100th. */
 export function createAudit(options: { readonly sha256: Sha256; readonly checkpointEvery?: number }): AuditState {
@@ -151,11 +151,35 @@ export interface VerifyOptions {
   readonly checkpointEvery?: number;
   /** Heads kept elsewhere: the log must hold each of them. Without one, a cut at the end cannot be seen. */
   readonly heads?: readonly AuditHead[];
+  /** Where the log stood before the first of the lines: see {@link auditCheckpoint}. Default: at its beginning. */
+  readonly from?: AuditState;
+}
+
+/**
+ * Where a log stands after a line with a checkpoint; `undefined` for any other line. The line agrees with its own hash;
+ * whether the lines before it do is not looked at: this is for going on with a long log without reading all of it.
+ */
+export function auditCheckpoint(line: string, sha256: Sha256): AuditState | undefined {
+  const read = readLine(line);
+  if (read === undefined || hashOf(sha256, read.body) !== read.hash) return undefined;
+  const { checkpoint, seq, hash } = read;
+  if (typeof checkpoint !== 'object' || checkpoint === null) return undefined;
+  const { every, entries, denied, exempted } = withoutPrototype(checkpoint);
+  const numbers = [every, entries, denied, exempted];
+  if (!numbers.every((value): value is number => Number.isSafeInteger(value))) return undefined;
+  const [checkpointEvery, ...counted] = numbers as [number, number, number, number];
+  if (checkpointEvery < 1) return undefined;
+  return {
+    sha256,
+    checkpointEvery,
+    head: { seq, hash },
+    counts: { entries: counted[0], denied: counted[1], exempted: counted[2] },
+  };
 }
 
 /** Verifies the lines of a log (without newlines), first to last. Bounded memory but for the numbers after a gap. */
 export function verifyAudit(lines: Iterable<string>, options: VerifyOptions): AuditReport {
-  let state = createAudit(options);
+  let state = options.from ?? createAudit(options);
   const heads = new Map((options.heads ?? []).map((head) => [head.seq, head.hash]));
   let number = 0;
   const iterator = lines[Symbol.iterator]();

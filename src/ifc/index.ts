@@ -6,6 +6,7 @@
 export { all } from './all.ts';
 export {
   appendAudit,
+  auditCheckpoint,
   auditEntry,
   createAudit,
   verifyAudit,

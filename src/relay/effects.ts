@@ -40,7 +40,10 @@ export interface RelayEvent {
     | 'connection-refused'
     | 'shutting-down'
     | 'listener-failed'
-    | 'key-pool-failed';
+    | 'key-pool-failed'
+    | 'policy-loaded'
+    | 'policy-rejected'
+    | 'audit-failed';
   readonly connection?: number;
   /** Code of the error or the end: one of the SDK's, or one of the protocol's. */
   readonly code?: string;

@@ -10,7 +10,7 @@ import { createRsaPool, type RsaPool } from '../../crypto/rsaPool.ts';
 import type { Suite } from '../../crypto/suite.ts';
 import { SimsError } from '../../errors.ts';
 import { createCredentialVerifier, type VerifiedIdentity, type VerifyCredential } from '../../handshake/index.ts';
-import type { AuditEntry, CredentialDescription, PolicyFile } from '../../ifc/index.ts';
+import type { AuditEntry, AuditHead, CredentialDescription, PolicyFile } from '../../ifc/index.ts';
 import { listenTcp, listenWebSocket, type Listener } from '../../transport/node/index.ts';
 import type { RelayMetrics } from '../counters.ts';
 import type { RelayEvent } from '../effects.ts';
@@ -18,8 +18,10 @@ import type { RelayIdentity } from '../hopHandshake.ts';
 import { limitsFrom, type RelayLimits } from '../limits.ts';
 import type { Mailbox } from '../mailbox.ts';
 import { createRelay } from '../relay.ts';
+import { openAuditFile, type AuditFile } from './auditFile.ts';
 import { RelayHost } from './host.ts';
 import { createIdentity, keptIdentity } from './identityFile.ts';
+import { readPolicy, type NamedPolicy } from './policySource.ts';
 
 /** Where to listen. */
 export interface ListenAddress {
@@ -49,6 +51,8 @@ export interface RelayServerOptions {
   readonly allowOrigin?: (origin: string | undefined) => boolean;
   /** Default: two levels, with a verified certificate and without. */
   readonly policy?: PolicyFile;
+  /** File of the policy, in place of `policy`: it can be read again while the relay runs. */
+  readonly policyFile?: string;
   /** What clients may cost; each limit has a default. */
   readonly limits?: Partial<RelayLimits>;
   /**
@@ -66,8 +70,13 @@ export interface RelayServerOptions {
   readonly mailbox?: Mailbox;
   /** Told what happens, without names or content. Default: nobody is. */
   readonly log?: (event: RelayEvent) => void;
-  /** Told the decisions of the policy that are to be kept. Default: nobody is. */
+  /** Told the decisions of the policy that are to be kept, every one of them. Default: nobody is. */
   readonly audit?: (entry: AuditEntry) => void;
+  /**
+   * File to which those decisions are appended, each line with the hash of the line before; one that exists is gone on
+   * with. Repeats are counted, so that no client can fill the disk. Default: none.
+   */
+  readonly auditFile?: string;
   /** Closes the relay when aborted, as `close` does. */
   readonly signal?: AbortSignal;
   /** Milliseconds since 1970. Default the system's clock. */
@@ -90,6 +99,15 @@ export interface RelayServer {
   readonly failures: readonly ListenFailure[];
   /** Counts and gauges. */
   metrics(): RelayMetrics;
+  /**
+   * Puts a policy in force: the one given, or `policyFile` as it is now. Sessions whose clearance does not cover their level
+   * any more end as `not-authorised`.
+   *
+   * @throws `ifc/policy-invalid`, `relay/invalid-option`: the policy from before stays in force
+   */
+  reloadPolicy(policy?: PolicyFile): Promise<void>;
+  /** Number and hash of the last line of the audit file, to be kept elsewhere; `undefined` without a file. */
+  auditHead(): AuditHead | undefined;
   /** Takes nobody any more, tells all clients `shutting-down`, sends what is queued (at most 5 s), and resolves. */
   close(): Promise<void>;
   /** Resolves when the relay has closed. */
@@ -99,20 +117,31 @@ export interface RelayServer {
 /**
  * Starts a relay. Without the package ws only the WebSocket listeners are missing, as long as there is another.
  *
- * @throws `relay/invalid-option`, `relay/identity-unusable`, `transport/listen-failed`, `transport/ws-missing`,
- * `transport/aborted`
+ * @throws `relay/invalid-option`, `relay/identity-unusable`, `relay/audit-unusable`, `ifc/policy-invalid`,
+ * `transport/listen-failed`, `transport/ws-missing`, `transport/aborted`
  */
 export async function startRelay(options: RelayServerOptions): Promise<RelayServer> {
-  const { suites = allSuites, signal, log, audit, now = Date.now } = options;
+  const { suites = allSuites, signal, log, now = Date.now } = options;
   const limits = limitsFrom(options.limits);
   if (options.listen.length === 0) throw new SimsError('relay/invalid-option', 'a relay has to listen somewhere');
   if (signal?.aborted === true) {
     throw new SimsError('transport/aborted', 'the relay was stopped before it began', { cause: signal.reason });
   }
+  if (options.policy !== undefined && options.policyFile !== undefined) {
+    throw new SimsError('relay/invalid-option', 'either policy or policyFile');
+  }
   const identity = await identityOf(options, now());
+  const named = options.policyFile === undefined ? undefined : await readPolicy(options.policyFile);
   const rsaPool = poolFor(suites, log);
-  const { name, policy, describeCredential, serverNames, mailbox } = options;
+  const { name, describeCredential, serverNames, mailbox } = options;
+  const policy = named?.policy ?? options.policy;
   const verifyCredential = options.verifyCredential ?? (await verifierOf(options.people, now));
+  const auditFile = await auditFileOf(options, now);
+  const audit = (entry: AuditEntry): void => {
+    auditFile?.write(entry);
+    options.audit?.(entry);
+  };
+  audit({ event: 'policy', note: named?.note ?? (policy === undefined ? 'the default' : 'given by the program') });
   try {
     const host = new RelayHost(
       (effects) =>
@@ -132,12 +161,25 @@ export async function startRelay(options: RelayServerOptions): Promise<RelayServ
           ...(rsaPool === undefined ? {} : { rsaPool }),
         }),
       now,
-      { ...(log === undefined ? {} : { log }), ...(audit === undefined ? {} : { audit }) },
+      { ...(log === undefined ? {} : { log }), audit },
     );
     const { listeners, failures } = await listenAll(options, host, limits);
-    return running(host, listeners, failures, rsaPool, signal);
+    const reloadPolicy = async (given?: PolicyFile): Promise<void> => {
+      try {
+        const next = await nextPolicy(options.policyFile, given);
+        host.relay.setPolicy(next.policy);
+        audit({ event: 'policy', note: next.note });
+        log?.({ event: 'policy-loaded' });
+      } catch (error) {
+        const code = error instanceof SimsError ? error.code : 'internal';
+        log?.({ event: 'policy-rejected', code, error });
+        throw error;
+      }
+    };
+    return running({ host, listeners, failures, rsaPool, auditFile, reloadPolicy }, signal);
   } catch (error) {
     rsaPool?.close();
+    await auditFile?.close();
     throw error;
   }
 }
@@ -155,13 +197,32 @@ async function verifierOf(
   });
 }
 
-function running(
-  host: RelayHost,
-  listeners: readonly Listener[],
-  failures: readonly ListenFailure[],
-  rsaPool: RsaPool | undefined,
-  signal: AbortSignal | undefined,
-): RelayServer {
+async function auditFileOf(options: RelayServerOptions, now: () => number): Promise<AuditFile | undefined> {
+  const { auditFile, log } = options;
+  if (auditFile === undefined) return undefined;
+  return await openAuditFile(auditFile, {
+    now,
+    onError: (error) => log?.({ event: 'audit-failed', code: error.code, error }),
+  });
+}
+
+async function nextPolicy(path: string | undefined, given: PolicyFile | undefined): Promise<NamedPolicy> {
+  if (given !== undefined) return { policy: given, note: 'given by the program' };
+  if (path === undefined) throw new SimsError('relay/invalid-option', 'there is no policyFile to read again');
+  return await readPolicy(path);
+}
+
+interface Running {
+  readonly host: RelayHost;
+  readonly listeners: readonly Listener[];
+  readonly failures: readonly ListenFailure[];
+  readonly rsaPool: RsaPool | undefined;
+  readonly auditFile: AuditFile | undefined;
+  readonly reloadPolicy: (policy?: PolicyFile) => Promise<void>;
+}
+
+function running(parts: Running, signal: AbortSignal | undefined): RelayServer {
+  const { host, listeners, failures, rsaPool, auditFile, reloadPolicy } = parts;
   let resolveClosed: () => void;
   const closed = new Promise<void>((resolve) => {
     resolveClosed = resolve;
@@ -172,6 +233,7 @@ function running(
     await Promise.all(listeners.map((listener) => listener.close()));
     await host.close();
     rsaPool?.close();
+    await auditFile?.close();
     resolveClosed();
   };
   const close = (): Promise<void> => (closing ??= end());
@@ -185,6 +247,8 @@ function running(
     fingerprint: `sha256:${hex(host.relay.relayIdentity)}`,
     failures,
     metrics: () => host.relay.metrics(),
+    reloadPolicy,
+    auditHead: () => auditFile?.head(),
     close,
     closed,
   };
