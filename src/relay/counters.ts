@@ -21,7 +21,15 @@ export interface RelayCounters {
   bytesOut: number;
   /** Messages handed to another client, or to its mailbox. */
   routed: number;
+  /** Messages put into the mailbox of a client that is there, and reads too slowly. */
   spilled: number;
+  /** Messages put into the mailbox of a client that is away. */
+  kept: number;
+  /** Messages that waited too long. */
+  expired: number;
+  /** Publishes that were taken. */
+  published: number;
+  bundlesGiven: number;
   /** Acknowledgements and errors of clients that a full queue swallowed. */
   dropped: number;
   unknownPeer: number;
@@ -41,6 +49,8 @@ export interface RelayGauges {
   /** Addresses in the directory, those in their grace included. */
   addressesNow: number;
   gracesNow: number;
+  /** Clients that are away and for whom messages are kept. */
+  awayNow: number;
   watchersNow: number;
   timersNow: number;
   /** Bytes in queues above their mark. */
@@ -67,6 +77,10 @@ export function startCounters(): RelayCounters {
     bytesOut: 0,
     routed: 0,
     spilled: 0,
+    kept: 0,
+    expired: 0,
+    published: 0,
+    bundlesGiven: 0,
     dropped: 0,
     unknownPeer: 0,
     denied: 0,

@@ -5,14 +5,17 @@
  */
 import type { Label } from '../ifc/index.ts';
 import type { Address } from '../messages/address.ts';
-import type { OnlineItem } from '../messages/list.ts';
+import type { AwayItem, OnlineItem } from '../messages/list.ts';
+
+/** What lists say of a client that is there, or for whom messages are kept. */
+export type PlaceItem = OnlineItem | AwayItem;
 
 /** One client at one label. */
 export interface Presence<Where> {
   /** What lists say of it. */
-  readonly item: OnlineItem;
+  readonly item: PlaceItem;
   readonly label: Label;
-  /** Where it is reached; `undefined` while its connection is broken and it is expected back. */
+  /** Where it is reached; `undefined` while it is away, or its connection is broken and it is expected back. */
   readonly where: Where | undefined;
 }
 

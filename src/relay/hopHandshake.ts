@@ -286,7 +286,7 @@ export class HopHandshake {
 }
 
 /** A label that the lattice has; any other is refused as one that is too high. */
-function knownLabel(policy: PolicyFile, text: string): Label | undefined {
+export function knownLabel(policy: PolicyFile, text: string): Label | undefined {
   try {
     return parseLabel(policy.lattice, text);
   } catch (error) {

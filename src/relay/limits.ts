@@ -59,6 +59,23 @@ export interface RelayLimits {
   readonly totalMailboxBytes: number;
   /** Age at which a message in a mailbox is dropped, in milliseconds. Default 14 days. */
   readonly mailboxAgeMs: number;
+  /**
+   * Addresses of one label that may have published bundles: those that are away are listed, and messages are kept for them.
+   * 0: nothing is kept for anybody. Default 20,000.
+   */
+  readonly keptAddresses: number;
+  /** How long a client that has published bundles is listed while it is away, in milliseconds. Default 30 days. */
+  readonly keptAgeMs: number;
+  /** Bundles that one address may have here. Default 1,000. */
+  readonly bundles: number;
+  /** Bytes of the bundles that one address may have here. Default 4 MiB. */
+  readonly bundleBytes: number;
+  /** Bytes of the bundles of one label that are held in memory. Default 256 MiB. */
+  readonly totalBundleBytes: number;
+  /** Bundles that one client may ask for in an hour: so many also at once, if it was quiet. Default 600. */
+  readonly fetchesPerHour: number;
+  /** Bundles of one address that one client may ask for in an hour: whoever takes them all keeps others waiting. Default 60. */
+  readonly peerFetchesPerHour: number;
   /** Between two looks at a session's certificate, whether it was revoked meanwhile, in milliseconds. Default 15 minutes. */
   readonly recheckMs: number;
   /** Changes of the list are gathered for so long, in milliseconds: many arrivals make one message. Default 100. */
@@ -90,12 +107,26 @@ export const DEFAULT_LIMITS: RelayLimits = {
   mailboxBytes: 16 * MEBIBYTE,
   totalMailboxBytes: 256 * MEBIBYTE,
   mailboxAgeMs: 14 * 86_400_000,
+  keptAddresses: 20_000,
+  keptAgeMs: 30 * 86_400_000,
+  bundles: 1_000,
+  bundleBytes: 4 * MEBIBYTE,
+  totalBundleBytes: 256 * MEBIBYTE,
+  fetchesPerHour: 600,
+  peerFetchesPerHour: 60,
   recheckMs: 15 * 60_000,
   listIntervalMs: 100,
 };
 
 /** Limits that may be 0; the others are at least 1. */
-const MAY_BE_ZERO: readonly string[] = ['graceMs', 'rsaHandshakes', 'listIntervalMs', 'mailboxMessages', 'graces'];
+const MAY_BE_ZERO: readonly string[] = [
+  'graceMs',
+  'rsaHandshakes',
+  'listIntervalMs',
+  'mailboxMessages',
+  'graces',
+  'keptAddresses',
+];
 
 /**
  * The limits that were given, over the defaults.

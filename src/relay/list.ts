@@ -5,11 +5,11 @@
  */
 import { auditEntry, type AuditEntry, type FlowKind, type Label, type Policy, type Subject } from '../ifc/index.ts';
 import { clientIdOf, type Address, type MessageId } from '../messages/address.ts';
-import type { ListItem, ListUpdate, OnlineItem } from '../messages/list.ts';
+import type { ListItem, ListUpdate } from '../messages/list.ts';
 import { encodeMessage } from '../messages/messages.ts';
 import type { Encoding } from '../messages/wire.ts';
 import type { RelayCounters } from './counters.ts';
-import type { Directory, Presence } from './directory.ts';
+import type { Directory, PlaceItem, Presence } from './directory.ts';
 import type { RelayLimits } from './limits.ts';
 import type { Session } from './sessions.ts';
 import type { Timers } from './timers.ts';
@@ -33,7 +33,7 @@ interface Group {
   /** Decisions so far, by kind and label. */
   readonly shows: Map<string, boolean>;
   /** Addresses that changed, and what was told of them last. */
-  readonly changed: Map<Address, OnlineItem | undefined>;
+  readonly changed: Map<Address, PlaceItem | undefined>;
   cancelFlush: (() => void) | undefined;
 }
 
@@ -229,13 +229,13 @@ export class Lists {
     session.send(update);
   }
 
-  /** What a group is shown of an address: the session at its own label before any other. */
-  #shown(group: Group, kind: FlowKind, presences: readonly Presence<Session>[]): OnlineItem | undefined {
-    let found: OnlineItem | undefined;
+  /** What a group is shown of an address: what is at its own label before any other, then who is there. */
+  #shown(group: Group, kind: FlowKind, presences: readonly Presence<Session>[]): PlaceItem | undefined {
+    let found: PlaceItem | undefined;
     for (const { label, item } of presences) {
       if (!this.#shows(group, kind, label)) continue;
       if (label.text === group.subject.current.text) return item;
-      found ??= item;
+      if (found === undefined || (item.online && !found.online)) found = item;
     }
     return found;
   }
@@ -273,7 +273,8 @@ function trustedBy({ models }: Policy): ReadonlySet<string> {
   return new Set(models.flatMap((model) => model.exemptions.flatMap((exemption) => exemption.subjects)));
 }
 
-function sameItem(left: OnlineItem, right: OnlineItem): boolean {
+function sameItem(left: PlaceItem, right: PlaceItem): boolean {
+  if (left.online !== right.online) return false;
   // The fingerprint follows from the address, but for its kind.
   return left.name === right.name && left.label === right.label && left.kind === right.kind;
 }

@@ -22,17 +22,21 @@ import { MAX_NAME_BYTES } from '../messages/schema.ts';
 import { HopChannel } from '../session/hop.ts';
 import { cutName, reasonOf } from './answers.ts';
 import { newConnection, type Connection } from './connection.ts';
+import { MemoryBundles, type BundleStore } from './bundles.ts';
 import { startCounters, type RelayCounters, type RelayMetrics } from './counters.ts';
 import { describerFor } from './describe.ts';
 import { MemoryDirectory, type Directory } from './directory.ts';
 import { drawnAhead } from './drawnAhead.ts';
 import type { RelayEffects, SessionEnd } from './effects.ts';
-import { HopHandshake, type Entrant, type HandshakeShared, type RelayIdentity } from './hopHandshake.ts';
+import { Flows } from './flows.ts';
+import { HopHandshake, knownLabel, type Entrant, type HandshakeShared, type RelayIdentity } from './hopHandshake.ts';
 import { limitsFrom, type RelayLimits } from './limits.ts';
 import { Lists } from './list.ts';
 import { LivePolicy } from './livePolicy.ts';
+import { Keeping } from './keeping.ts';
 import { MemoryMailbox, type Mailbox } from './mailbox.ts';
 import { Places } from './places.ts';
+import { Prekeys } from './prekeys.ts';
 import { Router } from './router.ts';
 import { Session, type SessionShared } from './sessions.ts';
 import { Shares } from './shares.ts';
@@ -68,6 +72,8 @@ export interface RelayOptions {
   readonly directory?: Directory<Session>;
   /** Default: in memory, bounded by the limits. */
   readonly mailbox?: Mailbox;
+  /** Bundles that clients publish. Default: in memory, bounded by the limits. */
+  readonly bundles?: BundleStore;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   /** Default: the provider's. */
@@ -112,6 +118,9 @@ export function createRelay(options: RelayOptions): Relay {
   return new RelayCore(options);
 }
 
+/** What is too old is looked for at least so often. */
+const LONGEST_SWEEP_MS = 60_000;
+
 class RelayCore implements Relay {
   readonly relayIdentity: Uint8Array;
   readonly limits: RelayLimits;
@@ -123,6 +132,8 @@ class RelayCore implements Relay {
   readonly #lists: Lists;
   readonly #places: Places;
   readonly #router: Router;
+  readonly #keeping: Keeping;
+  readonly #prekeys: Prekeys;
   readonly #sessionParts: SessionShared;
   readonly #policy: LivePolicy;
   readonly #connections = new Map<number, Connection>();
@@ -156,9 +167,15 @@ class RelayCore implements Relay {
     const directory = options.directory ?? new MemoryDirectory<Session>();
     this.#directory = directory;
     this.#lists = new Lists({ directory, policy: policy.policy, limits, counters, timers, now, audit });
-    this.#places = new Places({ directory, lists: this.#lists, limits, timers, now });
-    this.#router = new Router({ directory, policy: policy.policy, counters, audit });
-    const mailbox = options.mailbox ?? this.#memoryMailbox(limits);
+    const mailbox = options.mailbox ?? new MemoryMailbox(limits);
+    const bundles = options.bundles ?? new MemoryBundles(limits);
+    const flows = new Flows({ policy: policy.policy, counters, audit });
+    const { relayIdentity } = this;
+    this.#places = new Places({ directory, bundles, lists: this.#lists, limits, timers, now });
+    this.#keeping = new Keeping({ bundles, mailbox, directory, limits, counters, now });
+    this.#prekeys = new Prekeys({ bundles, directory, flows, limits, counters, relayIdentity, now });
+    this.#router = new Router({ directory, flows, keeping: this.#keeping, counters });
+    this.#sweepLater(Math.min(LONGEST_SWEEP_MS, Math.max(1_000, Math.floor(limits.mailboxAgeMs / 100))));
     this.#sessionParts = {
       effects,
       limits,
@@ -265,6 +282,7 @@ class RelayCore implements Relay {
     this.#lists.renew(() => {
       this.#policy.replace(policy);
       this.#places.endGraces();
+      this.#places.relabelAway((text) => knownLabel(policy, text));
       for (const connection of [...this.#connections.values()]) {
         try {
           this.#assessAnew(connection);
@@ -309,6 +327,7 @@ class RelayCore implements Relay {
       sessionsNow: this.#sessions,
       addressesNow: this.#directory.size,
       gracesNow: this.#places.graces,
+      awayNow: this.#places.away,
       watchersNow: this.#lists.watchers,
       timersNow: this.#timers.size,
       longQueueBytesNow: this.#load.total,
@@ -378,8 +397,6 @@ class RelayCore implements Relay {
     }
     this.#places.take(session, (older) => this.#takenOver(older));
     limitStay(this.#stays, connection, entrant);
-    // What waited for it comes first.
-    session.drained();
   }
 
   #takenOver(older: Session): void {
@@ -449,8 +466,14 @@ class RelayCore implements Relay {
         this.#router.pass(session, message);
         return;
       case 'list':
-        if (message.data === undefined) this.#lists.request(session, message.id);
+        if (message.data === undefined) {
+          this.#lists.request(session, message.id);
+          session.handOverWaiting();
+        }
         else session.send({ type: 'error', code: 'unexpected', ...(message.id && { msgId: message.id }) });
+        return;
+      case 'prekeys':
+        this.#prekeys.take(session, message);
         return;
       case 'disconnect':
         this.#finish(connection, 'goodbye');
@@ -529,7 +552,8 @@ class RelayCore implements Relay {
       this.#lists.forget(session);
       if (end === 'dropped') session.release();
       else session.end(end === 'goodbye' ? undefined : end);
-      if (!this.#isShuttingDown) this.#places.leave(session, end === 'goodbye' || end === 'not-authorised');
+      const isKept = end !== 'not-authorised';
+      if (!this.#isShuttingDown) this.#places.leave(session, end === 'goodbye' || !isKept, isKept);
     } catch (error) {
       // A fault here must not reach whoever caused the end.
       this.#effects.log?.({ event: 'session-failed', connection: connection.id, code: 'internal', error });
@@ -554,15 +578,13 @@ class RelayCore implements Relay {
     this.#effects.resume(connection.id);
   }
 
-  #memoryMailbox(limits: RelayLimits): MemoryMailbox {
-    const mailbox = new MemoryMailbox(limits);
-    const everyMs = Math.max(1_000, Math.floor(limits.mailboxAgeMs / 100));
-    const sweep = (): void => {
-      mailbox.sweep(this.#now());
-      this.#timers.set(this.#now() + everyMs, sweep);
-    };
-    this.#timers.set(this.#now() + everyMs, sweep);
-    return mailbox;
+  #sweepLater(everyMs: number): void {
+    this.#timers.set(this.#now() + everyMs, () => {
+      this.#sweepLater(everyMs);
+      this.#keeping.sweep();
+      this.#places.sweep();
+      this.#prekeys.sweep();
+    });
   }
 }
 

@@ -6,9 +6,6 @@
 import type { RandomBytes } from '../crypto/provider.ts';
 import type { Subject } from '../ifc/index.ts';
 import type { Address, MessageId } from '../messages/address.ts';
-import type { ClientCom } from '../messages/clientCom.ts';
-import type { ClientConnect } from '../messages/clientConnect.ts';
-import type { ClientDisconnect } from '../messages/clientDisconnect.ts';
 import type { OnlineItem } from '../messages/list.ts';
 import { decodeMessage, encodeMessage, type Message } from '../messages/messages.ts';
 import type { ErrorReason } from '../messages/reason.ts';
@@ -18,10 +15,11 @@ import type { HopChannel } from '../session/hop.ts';
 import type { RelayCounters } from './counters.ts';
 import type { RelayEffects } from './effects.ts';
 import type { RelayLimits } from './limits.ts';
-import type { Mailbox } from './mailbox.ts';
+import { ownerOf, type Mailbox, type WaitingEntry } from './mailbox.ts';
 import type { Shares } from './shares.ts';
 import type { Timers } from './timers.ts';
 import { TokenBucket } from './tokenBucket.ts';
+import { mayWait, storedKeys, waitingEntry, type Carried, type Kept } from './waiting.ts';
 
 /** What all sessions share. */
 export interface SessionShared {
@@ -49,9 +47,6 @@ export interface SessionStart {
   readonly encoding: Encoding;
 }
 
-/** A message of one client for another that is answered, and so may not be lost silently. */
-export type Carried = ClientCom | ClientConnect | ClientDisconnect;
-
 /** What came of a delivery. `gone`: as if the receiver were away. */
 export type Delivery = 'delivered' | 'too-large' | 'gone';
 
@@ -74,10 +69,19 @@ export class Session {
   readonly #shared: SessionShared;
   readonly #channel: HopChannel;
   readonly #owner: string;
+  /** Place of what was handed over last. */
+  #handedTo = 0;
+  /** Keys of acknowledgements that were handed over: the client never says that it has them. */
+  readonly #handedAcks: string[] = [];
+  /** Keys of messages that wait no longer than this session lasts. */
+  readonly #fleeting = new Set<string>();
   #queued = 0;
   #counted = 0;
   #isOpen = true;
+  /** What comes goes behind what waits in the mailbox. */
   #isSpilling: boolean;
+  /** What waits is held until the client asks for the list. */
+  #isHeld: boolean;
   #cancelSlow: () => void = () => {};
 
   constructor(start: SessionStart, shared: SessionShared) {
@@ -89,10 +93,11 @@ export class Session {
     this.encoding = start.encoding;
     this.#channel = start.channel;
     this.#shared = shared;
-    this.#owner = `${start.item.address}|${start.subject.current.text}`;
+    this.#owner = ownerOf(start.item.address, start.subject.current.text);
     this.messageRate = new TokenBucket(limits.messagesPerSecond, limits.messageBurst, now());
     this.byteRate = new TokenBucket(limits.bytesPerSecond, limits.byteBurst, now());
     this.#isSpilling = shared.mailbox.quota(this.#owner).messages > 0;
+    this.#isHeld = this.#isSpilling;
   }
 
   /** Whether the session is established still. */
@@ -126,10 +131,10 @@ export class Session {
   }
 
   /** Hands over a message of another client: at once, or by way of the mailbox. */
-  deliver(message: Carried, key: string): Delivery {
+  deliver(message: Carried, sender: Session): Delivery {
     if (!this.#isOpen) return 'gone';
     try {
-      if (this.#isSpilling || this.#isFull()) return this.#spill(message, key);
+      if (this.#mustWait(message)) return this.#spill(message, sender);
       const bytes = encodeMessage(message, this.encoding);
       if (bytes.length > this.#largest()) return 'too-large';
       this.#write(bytes);
@@ -141,8 +146,13 @@ export class Session {
   }
 
   /** Hands over what is never answered and may be lost: an acknowledgement or an error. */
-  deliverIfRoom(message: Message): void {
+  deliverIfRoom(message: Message, sender: Session): void {
     if (!this.#isOpen) return;
+    // What waits may be what it acknowledges: it comes in order where it can.
+    if (this.#isSpilling && message.type === 'ack' && message.saData !== undefined) {
+      if (this.#append(message, sender) === 'full') this.#shared.counters.dropped += 1;
+      return;
+    }
     const bytes = encodeMessage(message, this.encoding);
     if (this.#isSpilling || this.#isFull() || bytes.length > this.#largest()) this.#shared.counters.dropped += 1;
     else this.#write(bytes);
@@ -150,28 +160,30 @@ export class Session {
 
   /** The client says that it has stored a message of its mailbox. */
   stored(src: Address, id: MessageId): void {
-    this.#shared.mailbox.ack(this.#owner, mailboxKey(src, id));
+    for (const key of storedKeys(src, id)) this.#shared.mailbox.ack(this.#owner, key);
   }
 
-  /** The queue is below its mark, or may be: what waited in the mailbox goes first. */
+  /** The client is ready for what waited while it was away. */
+  handOverWaiting(): void {
+    this.#isHeld = false;
+    this.drained();
+  }
+
+  /** The queue is below its mark, or may be: what waits in the mailbox goes first. */
   drained(): void {
     if (!this.#isOpen) return;
     this.#setQueued(this.#shared.effects.queuedBytes(this.connection));
-    if (!this.#isSpilling) return;
+    if (!this.#isSpilling || this.#isHeld) return;
     this.#cancelSlow();
-    while (!this.isAbove) {
-      const entries = this.#shared.mailbox.read(this.#owner, MAILBOX_BATCH, this.#shared.now());
+    while (this.#isOpen && !this.isAbove) {
+      const entries = this.#shared.mailbox.read(this.#owner, this.#handedTo, MAILBOX_BATCH, this.#shared.now());
       if (entries.length === 0) {
         this.#isSpilling = false;
         return;
       }
-      for (const { key, bytes } of entries) {
-        this.#fromMailbox(bytes);
-        // Handed over, it is where any message is that never waited: its sender repeats it until its peer has it.
-        this.#shared.mailbox.ack(this.#owner, key);
-      }
+      for (const entry of entries) this.#fromMailbox(entry);
     }
-    this.#startSlow();
+    if (this.#isOpen) this.#startSlow();
   }
 
   /** Says why, erases the keys and closes. Without effect when it has ended. */
@@ -181,14 +193,17 @@ export class Session {
       // A channel that has ended cannot say goodbye.
       this.send({ type: 'disconnect', ...(code === undefined ? {} : { code }) });
     } finally {
-      this.release();
+      this.release(code === undefined);
       this.#shared.effects.close(this.connection);
     }
   }
 
-  /** Erases the keys; for a connection that is closed already. */
-  release(): void {
+  /** Erases the keys; for a connection that is closed already. `isOver`: in an orderly way, after all was received. */
+  release(isOver = false): void {
+    if (!this.#isOpen) return;
     this.#isOpen = false;
+    for (const key of this.#fleeting) this.#shared.mailbox.ack(this.#owner, key);
+    if (isOver) for (const key of this.#handedAcks) this.#shared.mailbox.ack(this.#owner, key);
     this.#cancelSlow();
     this.#channel.end();
     this.#setQueued(0);
@@ -208,26 +223,45 @@ export class Session {
     }
   }
 
-  #spill(message: Carried, key: string): Delivery {
-    const { mailbox, counters, now, tooSlow } = this.#shared;
-    const waiting: Carried = message.type === 'client-com' ? { ...message, stored: true } : message;
+  /** What may not wait for long goes past what waits, unless the client does not read. */
+  #mustWait(message: Carried): boolean {
+    return this.#isFull() || (this.#isSpilling && mayWait(message));
+  }
+
+  #spill(message: Carried, sender: Session): Delivery {
     if (!this.#isSpilling) {
       this.#isSpilling = true;
       this.#startSlow();
     }
-    const outcome = mailbox.append(this.#owner, { key, bytes: encodeMessage(waiting, 'cbor') }, now());
-    if (outcome === 'full') {
-      tooSlow(this);
-      return 'gone';
-    }
-    if (outcome === 'stored') counters.spilled += 1;
-    return 'delivered';
+    if (this.#append(message, sender) !== 'full') return 'delivered';
+    // A client that reads well, and is handed what waited for it, is not to suffer for its full mailbox.
+    if (this.#isFull()) this.#shared.tooSlow(this);
+    return 'gone';
   }
 
-  #fromMailbox(stored: Uint8Array): void {
+  #append(message: Kept, sender: Session): 'stored' | 'repeat' | 'full' {
+    const { mailbox, counters, now } = this.#shared;
+    const entry = waitingEntry(message, sender.address, sender.item.label);
+    const outcome = mailbox.append(this.#owner, entry, now());
+    if (outcome === 'stored') {
+      counters.spilled += 1;
+      if (!mayWait(message)) this.#fleeting.add(entry.key);
+    }
+    return outcome;
+  }
+
+  /** Hands one over. It stays until the client says that it has stored it: the hop may end before that. */
+  #fromMailbox({ key, id, place, bytes: stored }: WaitingEntry): void {
+    this.#handedTo = place;
+    if (id === undefined) this.#handedAcks.push(key);
+    if (this.#fleeting.delete(key)) this.#shared.mailbox.ack(this.#owner, key);
     const bytes = this.encoding === 'cbor' ? stored : encodeMessage(decodeMessage(stored).message, this.encoding);
-    if (bytes.length > this.#largest()) this.#shared.counters.dropped += 1;
-    else this.#write(bytes);
+    if (bytes.length <= this.#largest()) {
+      this.#write(bytes);
+      return;
+    }
+    this.#shared.counters.dropped += 1;
+    this.#shared.mailbox.ack(this.#owner, key);
   }
 
   #startSlow(): void {
@@ -246,8 +280,7 @@ export class Session {
 
   /** The longest message that fits into a frame for this client. */
   #largest(): number {
-    const room = this.#shared.limits.frameBytes - RECORD_BYTES;
-    return this.encoding === 'cbor' ? room : Math.floor((room * 3) / 4);
+    return largestMessage(this.#shared.limits, this.encoding);
   }
 
   #setQueued(bytes: number): void {
@@ -259,7 +292,8 @@ export class Session {
   }
 }
 
-/** The key of a message in a mailbox. */
-export function mailboxKey(src: Address, id: MessageId, phase?: number): string {
-  return phase === undefined ? `${src}/${id}` : `${src}/${id}/${phase}`;
+/** The longest message, as it is in CBOR where it waits and else in its encoding, that fits into a frame of an encoding. */
+export function largestMessage(limits: RelayLimits, encoding: Encoding): number {
+  const room = limits.frameBytes - RECORD_BYTES;
+  return encoding === 'cbor' ? room : Math.floor((room * 3) / 4);
 }

@@ -17,13 +17,30 @@ export class TokenBucket {
     this.#atMs = nowMs;
   }
 
+  /** Takes one if there is one; whether there was. */
+  tryTake(nowMs: number): boolean {
+    this.#refill(nowMs);
+    if (this.#tokens < 1) return false;
+    this.#tokens -= 1;
+    return true;
+  }
+
+  /** Whether nothing was taken that has not been refilled. */
+  isFull(nowMs: number): boolean {
+    this.#refill(nowMs);
+    return this.#tokens >= this.#burst;
+  }
+
   /** Takes `count`; milliseconds to wait before the next, 0 for none. */
   take(count: number, nowMs: number): number {
-    if (nowMs > this.#atMs) {
-      this.#tokens = Math.min(this.#burst, this.#tokens + (nowMs - this.#atMs) * this.#perMs);
-      this.#atMs = nowMs;
-    }
+    this.#refill(nowMs);
     this.#tokens -= count;
     return this.#tokens >= 0 ? 0 : Math.ceil(-this.#tokens / this.#perMs) + PAUSE_MS;
+  }
+
+  #refill(nowMs: number): void {
+    if (nowMs <= this.#atMs) return;
+    this.#tokens = Math.min(this.#burst, this.#tokens + (nowMs - this.#atMs) * this.#perMs);
+    this.#atMs = nowMs;
   }
 }
