@@ -31,21 +31,45 @@ interface Platform {
 }
 
 const MAXIMUM_DRAW = 65_536;
+/** Up to here bytes come from what was drawn ahead: nonces, ids and salts, which are public soon after. Keys are longer. */
+const SHORT_DRAW = 16;
+const AHEAD = 1_024;
+
+let ahead: Uint8Array | undefined;
+let aheadUsed = AHEAD;
 
 /**
- * The platform's CSPRNG, up to any length.
+ * The platform's CSPRNG, up to any length. A call of it costs as much as sealing a short message, so a few bytes come
+ * from a block that is drawn ahead; what is given out is erased there.
  *
  * @throws `crypto/unavailable` where there is none
  */
 export const platformRandom: RandomBytes = (length) => {
-  const source = (globalThis as Platform).crypto;
-  if (source === undefined) throw new SimsError('crypto/unavailable', 'this platform has no crypto.getRandomValues');
   const bytes = new Uint8Array(length);
-  for (let offset = 0; offset < length; offset += MAXIMUM_DRAW) {
-    source.getRandomValues(bytes.subarray(offset, offset + MAXIMUM_DRAW));
+  if (length > SHORT_DRAW) {
+    draw(bytes);
+    return bytes;
   }
+  ahead ??= new Uint8Array(AHEAD);
+  if (aheadUsed + length > AHEAD) {
+    draw(ahead);
+    aheadUsed = 0;
+  }
+  for (let index = 0; index < length; index += 1) {
+    bytes[index] = ahead[aheadUsed + index]!;
+    ahead[aheadUsed + index] = 0;
+  }
+  aheadUsed += length;
   return bytes;
 };
+
+function draw(bytes: Uint8Array): void {
+  const source = (globalThis as Platform).crypto;
+  if (source === undefined) throw new SimsError('crypto/unavailable', 'this platform has no crypto.getRandomValues');
+  for (let offset = 0; offset < bytes.length; offset += MAXIMUM_DRAW) {
+    source.getRandomValues(bytes.subarray(offset, offset + MAXIMUM_DRAW));
+  }
+}
 
 /**
  * WebCrypto.
