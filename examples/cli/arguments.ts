@@ -15,6 +15,10 @@ export interface RelayCommand {
   readonly stateDirectory: string | undefined;
   /** How certificates of people are verified; without it they are refused. */
   readonly people: PeopleOptions | undefined;
+  /** File of the policy, read again on SIGHUP. */
+  readonly policyFile: string | undefined;
+  /** File of the audit log. */
+  readonly auditFile: string | undefined;
   readonly json: boolean;
 }
 
@@ -30,12 +34,14 @@ export interface ChatCommand {
   /** Card or file to be somebody with. */
   readonly signing: SigningOptions | undefined;
   readonly people: PeopleOptions | undefined;
+  /** Level to log in at; without it as high as the relay allows. */
+  readonly level: string | undefined;
   readonly json: boolean;
 }
 
-/** `sims cert …`, `sims card …`: their own files read the rest. */
+/** `sims cert …`, `sims card …`, `sims policy …`: their own files read the rest. */
 export interface OtherCommand {
-  readonly command: 'cert' | 'card';
+  readonly command: 'cert' | 'card' | 'policy';
   readonly parameters: readonly string[];
 }
 
@@ -50,18 +56,22 @@ export const USAGE: string = `sims: end-to-end encrypted messages in a terminal
 
   sims relay [--listen tcp://HOST:PORT]… [--listen ws://HOST:PORT]… [--suite SUITE]… [--state DIR] [--json]
              [--anchors DIR]… [--intermediates DIR]… [--crls DIR]… [--profile PROFILE] [--revocation MODE]
-             [--fetch-host HOST]…
+             [--fetch-host HOST]… [--policy FILE] [--audit FILE]
       Runs a relay. Port 0 takes a free port. Without --listen: ${DEFAULT_LISTEN.join(' and ')}.
       --state keeps the relay's certificate in DIR, so that clients know it again; without it each start makes a new one.
       --json prints one line when it listens: {"event":"listening","urls":[…],"fingerprint":"sha256:…"}.
       --anchors     takes people with certificates under these (PEM or DER, files or folders); without it they are refused
       --crls        revocation lists, read again every minute; --fetch-host: a host to fetch lists and OCSP answers from
       --profile     citizen-card (default) or generic-eid; --revocation: require (default), soft, none
+      --policy      who may send to whom, read again on SIGHUP; without it: two levels, with a certificate and without
+      --audit       appends what the policy denied to FILE, each line bound to the line before
 
-  sims chat URL --name NAME [--pin FINGERPRINT] [--suite SUITE]… [--peer-suite SUITE]… [--state DIR] [--json]
+  sims chat URL --name NAME [--pin FINGERPRINT] [--suite SUITE]… [--peer-suite SUITE]… [--level LABEL]
+            [--state DIR] [--json]
       Joins the relay at URL: tcp://HOST:PORT, ws://… or wss://….
       --pin         the relay's fingerprint, sha256:… as the relay prints it
       --suite       suites to offer the relay; --peer-suite: suites of conversations; the first is liked best
+      --level       log in at this level, to talk to people there; without it as high as you may
       --state       keeps key, known relays and open conversations in DIR; without it you are somebody new each time
       --json        JSON lines in and out, also when it is not a terminal; conversations that others open are accepted
                     in: {"do":"list"}  {"do":"open","peer":P}  {"do":"send","peer":P,"text":T,"ref":R}
@@ -82,6 +92,13 @@ export const USAGE: string = `sims: end-to-end encrypted messages in a terminal
   sims cert create test-pki --out DIR [--password PASSWORD]
       A PKI in the shape of the citizen card's with two people, for demonstrations.
 
+  sims policy check FILE [--json]
+      Tells each fault of a policy with line and column. Exit 0 sound, 1 not.
+  sims policy explain FILE --from LABEL --to LABEL --flow KIND [--json]
+      Whether the policy permits it, and why. Exit 0 permitted, 1 denied.
+  sims policy audit verify FILE [--head NUMBER:HASH]… [--json]
+      Whether an audit log is as it was written; heads are lines that were kept elsewhere. Exit 0 it holds, 1 not.
+
   sims card list|info [--module PATH] [--token LABEL] [--json]
       The cards that are there; info shows certificates and their holder's name. No PIN is needed.
 
@@ -95,14 +112,14 @@ Exit: 0 all went well, 1 failure, 2 the command line was not understood.
 /** @throws UsageError */
 export function parseCommand(parameters: readonly string[]): Command {
   const [command, ...rest] = parameters;
-  if (command === undefined) throw new UsageError('which command: relay, chat, cert or card?');
+  if (command === undefined) throw new UsageError('which command: relay, chat, policy, cert or card?');
   if (parameters.some((parameter) => parameter === '--help' || parameter === '-h')) return { command: 'help' };
   if (command === '--version' || command === '-v') return { command: 'version' };
   if (command === 'help' || command === 'version') return { command };
   if (command === 'relay') return relayCommand(rest);
   if (command === 'chat') return chatCommand(rest);
-  if (command === 'cert' || command === 'card') return { command, parameters: rest };
-  throw new UsageError(`there is no command ${printable(command)}: relay, chat, cert or card`);
+  if (command === 'cert' || command === 'card' || command === 'policy') return { command, parameters: rest };
+  throw new UsageError(`there is no command ${printable(command)}: relay, chat, policy, cert or card`);
 }
 
 const TEXTS = { type: 'string', multiple: true } as const;
@@ -110,7 +127,15 @@ const TEXT = { type: 'string' } as const;
 const FLAG = { type: 'boolean' } as const;
 
 function relayCommand(args: readonly string[]): RelayCommand {
-  const options = { listen: TEXTS, suite: TEXTS, state: TEXT, json: FLAG, ...PEOPLE_OPTIONS };
+  const options = {
+    listen: TEXTS,
+    suite: TEXTS,
+    state: TEXT,
+    policy: TEXT,
+    audit: TEXT,
+    json: FLAG,
+    ...PEOPLE_OPTIONS,
+  };
   const { values, positionals } = parsed({ args, options });
   if (positionals.length > 0) throw new UsageError(`relay takes no ${printable(positionals[0]!)}`);
   const listen = (values.listen ?? DEFAULT_LISTEN).map(listenAddress);
@@ -120,6 +145,8 @@ function relayCommand(args: readonly string[]): RelayCommand {
     suites: suitesOf('--suite', values.suite),
     stateDirectory: directoryOf(values.state),
     people: optionalPeople(values),
+    policyFile: fileOf('--policy', values.policy),
+    auditFile: fileOf('--audit', values.audit),
     json: values.json ?? false,
   };
 }
@@ -130,6 +157,7 @@ function chatCommand(args: readonly string[]): ChatCommand {
     pin: TEXT,
     suite: TEXTS,
     'peer-suite': TEXTS,
+    level: TEXT,
     state: TEXT,
     json: FLAG,
     ...SIGNING_OPTIONS,
@@ -155,6 +183,7 @@ function chatCommand(args: readonly string[]): ChatCommand {
     stateDirectory: directoryOf(values.state),
     signing,
     people: optionalPeople(values),
+    level: levelOf(values.level),
     json: values.json ?? false,
   };
 }
@@ -195,6 +224,18 @@ function checkedPin(pin: string | undefined): string | undefined {
     if (error instanceof SimsError) throw new UsageError(`--pin: ${error.message}`, { cause: error });
     throw error;
   }
+}
+
+function fileOf(option: string, path: string | undefined): string | undefined {
+  if (path === '') throw new UsageError(`${option} needs a file`);
+  return path;
+}
+
+/** Only its length is judged here: which levels there are is the relay's word. */
+function levelOf(level: string | undefined): string | undefined {
+  const bytes = Buffer.byteLength(level ?? 'any');
+  if (bytes === 0 || bytes > 255) throw new UsageError(`--level is 1 to 255 bytes, not ${bytes}`);
+  return level;
 }
 
 function directoryOf(state: string | undefined): string | undefined {

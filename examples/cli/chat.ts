@@ -31,12 +31,13 @@ export async function runChat(command: ChatCommand): Promise<number> {
 }
 
 async function connectOptions(command: ChatCommand, signal: AbortSignal): Promise<ConnectOptions> {
-  const { name, pin, suites, peerSuites, stateDirectory, signing, people } = command;
+  const { name, pin, suites, peerSuites, stateDirectory, signing, people, level } = command;
   return {
     name,
     accept: 'all',
     signal,
     ...(pin === undefined ? {} : { pin }),
+    ...(level === undefined ? {} : { label: level }),
     ...(suites === undefined ? {} : { suites }),
     ...(peerSuites === undefined ? {} : { peerSuites }),
     ...(stateDirectory === undefined ? {} : { store: await stateStore(stateDirectory) }),

@@ -69,7 +69,7 @@ class JsonChat {
 
   async run(): Promise<number> {
     const client = this.#client;
-    this.#write({ event: 'ready', id: client.address, suite: client.suite });
+    this.#write({ event: 'ready', id: client.address, suite: client.suite, label: client.label });
     for (const conversation of client.conversations) if (conversation.status === 'open') this.#opened(conversation);
     void this.#takeIncoming();
     let lastError = new SimsError('client/closed', 'the client has ended');
@@ -153,12 +153,14 @@ class JsonChat {
         id: peer.address,
         name: peer.name,
         online: true,
+        label: peer.label,
         identity: this.#identityOf(peer),
       })),
       ...away.map((conversation) => ({
         id: conversation.peer,
         name: conversation.relayedName,
         online: false,
+        label: conversation.label,
         identity: shown(conversation),
       })),
     ];
@@ -253,7 +255,7 @@ class JsonChat {
   async #read(conversation: Conversation): Promise<void> {
     const { peer } = conversation;
     for await (const { id, kind, text } of conversation) {
-      if (kind === 'text') this.#write({ event: 'message', peer, id, text });
+      if (kind === 'text') this.#write({ event: 'message', peer, id, text, label: conversation.label });
       else this.#log(`data from ${peer}, which is not a text`);
       await this.#writer.drained();
     }
@@ -272,8 +274,8 @@ class JsonChat {
     for (const peer of this.#open.keys()) this.#write({ event: 'closed', peer, reason: 'client-ended' });
   }
 
-  #writeOpened({ peer, suite, safetyNumber }: Conversation): void {
-    this.#write({ event: 'opened', peer, suite, safetyNumber });
+  #writeOpened({ peer, suite, safetyNumber, label }: Conversation): void {
+    this.#write({ event: 'opened', peer, suite, safetyNumber, label });
   }
 
   #write(event: object): void {

@@ -32,6 +32,8 @@ async function main(parameters: readonly string[]): Promise<number> {
         return await runRelay(command);
       case 'chat':
         return await runChat(command);
+      case 'policy':
+        return (await import('./policy.ts')).runPolicy(command.parameters);
       case 'cert':
         return await (await import('./cert.ts')).runCert(command.parameters);
       case 'card':

@@ -77,6 +77,7 @@ class TerminalChat {
     this.#screen.prompt = '> ';
     if (this.#warning !== undefined) this.#screen.print(this.#warning, ['yellow', 'bold']);
     this.#note(`You are ${cleanLine(client.name)}, ${client.address}`);
+    this.#note(`Your level is ${cleanLine(client.label)}: what you write goes to nobody below it.`);
     this.#note(`Relay ${client.relayFingerprint} (${client.relayTrust}), ${client.suite}`);
     for (const conversation of client.conversations) if (conversation.status === 'open') this.#opened(conversation);
     this.#list();
@@ -146,7 +147,10 @@ class TerminalChat {
     this.#listed.forEach((peer, index) => {
       const isOpen = this.#conversations.has(peer.address);
       const how = peer.kind === 'none' ? KINDS.none : `says to have ${KINDS[peer.kind]}`;
-      this.#note(`${index + 1}  ${this.#nameOf(peer)}  ${peer.address}  ${how}${isOpen ? ', connected' : ''}`);
+      const level = cleanLine(peer.label);
+      const far = peer.label === this.#client.label ? '' : ', only to be seen';
+      const state = `${far}${isOpen ? ', connected' : ''}`;
+      this.#note(`${index + 1}  ${this.#nameOf(peer)}  ${peer.address}  ${how}, at ${level}${state}`);
     });
   }
 
@@ -248,7 +252,8 @@ class TerminalChat {
     if (this.#conversations.get(peer) === conversation) return;
     this.#conversations.set(peer, conversation);
     const name = this.#nameIn(conversation);
-    this.#note(`Conversation with ${name}, ${KINDS[conversation.identity.kind]}, ${conversation.suite}`);
+    const how = `${KINDS[conversation.identity.kind]}, ${conversation.suite}`;
+    this.#note(`Conversation with ${name}, ${how}, at ${cleanLine(conversation.label)}`);
     if (this.#current === undefined) this.#choose(conversation);
     else if (this.#current !== conversation && conversation.initiatedBy === 'peer') {
       this.#note(`${name} wants to talk to you: /connect ${name}`);

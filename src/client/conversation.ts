@@ -99,6 +99,8 @@ export interface Conversation extends AsyncIterable<ReceivedMessage>, AsyncDispo
   readonly suite: SuiteName;
   /** Sixty digits to compare by another channel. @throws `client/not-open` before the handshake */
   readonly safetyNumber: string;
+  /** Label of the peer's session, and so of every message from it: bound into each by both ends, by the relay's word. */
+  readonly label: string;
   /**
    * Whether the peer has answered: from then on it surely holds the keys. False in a conversation that began while the peer
    * is away, until it comes back (event `confirmed`).
@@ -237,6 +239,10 @@ export class ConversationControl implements Conversation {
 
   get safetyNumber(): string {
     return this.#current().safetyNumber;
+  }
+
+  get label(): string {
+    return this.#current().actor.state.peer.label;
   }
 
   on<Type extends keyof ConversationEvents>(
