@@ -91,7 +91,7 @@ export class Prekeys {
   /** Whether the relay has said on this hop what it holds. */
   #isAsked = false;
   #left = 0;
-  /** Publishes that are owed for what was spent. */
+  /** Bundles to be published in the place of what was spent; stored, so that the relay hears of it in the end. */
   #owed = 0;
   #last: Promise<void> = Promise.resolve();
 
@@ -111,9 +111,11 @@ export class Prekeys {
   static async load(parts: PrekeysParts, begun: readonly Uint8Array[]): Promise<Prekeys> {
     checkOptions(parts);
     const stored = await parts.store.read(NAME);
-    const { published, kept } = decode(stored?.value);
+    const { published, kept, owed } = decode(stored?.value);
     const prekeys = new Prekeys(parts, stored?.version ?? 0, published, kept);
-    if (begun.some((id) => prekeys.#drop(hex(id)))) await prekeys.#write();
+    prekeys.#owed = owed;
+    for (const id of begun) if (prekeys.#drop(hex(id))) prekeys.#owed += 1;
+    if (prekeys.#isDirty) await prekeys.#write();
     return prekeys;
   }
 
@@ -181,6 +183,9 @@ export class Prekeys {
         if (stock.id === pending && pending !== confirmed) {
           this.#published = { confirmed: pending, pending };
           this.#isDirty = true;
+        } else if (!wasAsked && pending !== confirmed) {
+          // The last publish was lost: the relay has to hear of another.
+          this.#owed = Math.max(this.#owed, 1);
         }
         await this.#refill();
         return;
@@ -206,7 +211,6 @@ export class Prekeys {
     const low = Math.min(LOW, this.#target);
     const missing = this.#left < low ? this.#target - this.#left : 0;
     const count = Math.max(missing, this.#owed);
-    this.#owed = 0;
     if (count > 0) await this.#publish(Math.min(count, this.#target), false);
     else if (this.#isDirty) await this.#write();
   }
@@ -253,6 +257,7 @@ export class Prekeys {
       }
     }
     const id = this.#newId();
+    this.#owed = 0;
     this.#published = { confirmed: this.#published.confirmed, pending: id };
     await this.#write();
     if (this.#link !== link) return;
@@ -287,6 +292,7 @@ export class Prekeys {
       confirmed === undefined ? NOTHING : messageIdBytes(confirmed),
       pending === undefined ? NOTHING : messageIdBytes(pending),
       [...this.#kept.values()].map(({ bundle, decapsulationKey }) => [bundle, decapsulationKey]),
+      this.#owed,
     ]);
     this.#isDirty = true;
     await writeSurely(this.#parts.store, NAME, value, this.#version);
@@ -319,18 +325,22 @@ function checkOptions({ options, suites }: PrekeysParts): void {
   if (wrong !== undefined) throw new SimsError('client/invalid-argument', `prekeys with ${wrong}`);
 }
 
-function decode(value: Uint8Array | undefined): { readonly published: Published; readonly kept: readonly Kept[] } {
-  if (value === undefined) return { published: { confirmed: undefined, pending: undefined }, kept: [] };
+function decode(value: Uint8Array | undefined): {
+  readonly published: Published;
+  readonly kept: readonly Kept[];
+  readonly owed: number;
+} {
+  if (value === undefined) return { published: { confirmed: undefined, pending: undefined }, kept: [], owed: 0 };
   try {
     const fields = decodeCbor(value, LIMITS) as readonly unknown[];
-    const [format, confirmed, pending, bundles] = fields;
-    if (format !== FORMAT || !Array.isArray(bundles)) throw new TypeError('not the bundles of a client');
+    const [format, confirmed, pending, bundles, owed] = fields;
+    if (format !== FORMAT || !Array.isArray(bundles) || typeof owed !== 'number') throw new TypeError('not the bundles of a client');
     const kept = bundles.map((entry: unknown): Kept => {
       const [bundle, decapsulationKey] = (entry as readonly Uint8Array[]).map((part) => Uint8Array.from(part));
       const { id, notAfter } = decodeBundleCore(decodeBundle(bundle!).core);
       return { id: id.slice(), bundle: bundle!, decapsulationKey: decapsulationKey!, notAfterMs: notAfter * 1_000 };
     });
-    return { published: { confirmed: idOf(confirmed), pending: idOf(pending) }, kept };
+    return { published: { confirmed: idOf(confirmed), pending: idOf(pending) }, kept, owed };
   } catch (error) {
     throw new SimsError('session/state-malformed', 'the stored prekeys are not readable', { cause: error });
   }
