@@ -16,7 +16,7 @@ export function bundleOf(world: World, client: Client, changes: Partial<BundleCo
     relayIdentity: RELAY,
     address: client.address,
     label: client.label ?? '',
-    suites: [3, 2],
+    suites: [3],
     suite: 3,
     encapsulationKey: new Uint8Array(32).fill(7),
     notAfter: Math.floor(world.now / 1_000) + 10 * 86_400,
