@@ -103,7 +103,7 @@ export class Away {
   /** No more starts. */
   end(error: SimsError): void {
     this.#isEnded = true;
-    for (const { reject } of [...this.#fetching.values()]) reject(error);
+    for (const { reject } of this.#fetching.values()) reject(error);
     for (const { cancel } of this.#restarts.values()) cancel();
     this.#restarts.clear();
     this.#held.clear();
@@ -119,11 +119,19 @@ export class Away {
    *
    * @throws `client/later`, `client/unknown-peer`, `client/aborted`, why the bundle is refused, `store/*`
    */
-  async begin(conversation: ConversationControl, peer: HandshakePeer, options: OpenOptions, old?: Session): Promise<void> {
+  async begin(
+    conversation: ConversationControl,
+    peer: HandshakePeer,
+    options: OpenOptions,
+    old?: Session,
+  ): Promise<void> {
     const { parts } = this.#host;
     const { provider, identity, clock } = parts;
     if (identity.credential.kind === 'certificate' && identity.prekeyUntilMs === undefined) {
-      throw new SimsError('client/invalid-argument', 'the delegation is not for starts with who is away (purpose prekey)');
+      throw new SimsError(
+        'client/invalid-argument',
+        'the delegation is not for starts with who is away (purpose prekey)',
+      );
     }
     const offer = (options.suites ?? parts.peerSuites).filter((name) => {
       const suite = parts.suites.find((candidate) => candidate.name === name);
@@ -444,7 +452,6 @@ export class Away {
 export function bundleAnswerOf(message: ClientConnect): BundleBody3 | undefined {
   return message.phase === 3 ? readBundleBody3(message.data) : undefined;
 }
-
 
 function fetchError(code: ErrorReason): SimsError {
   if (code === 'unknown-peer') return unknownPeerError();

@@ -193,7 +193,7 @@ export class Prekeys {
       // A publish of this very hop may be on its way: what the relay sent before it says nothing.
       if (wasAsked) return;
       // The relay knows of a later publish than this store, or has forgotten: secrets may have been used already.
-      for (const name of [...this.#kept.keys()]) this.#drop(name);
+      for (const name of this.#kept.keys()) this.#drop(name);
       this.#owed = 0;
       await this.#publish(this.#target, true);
     });
@@ -334,7 +334,8 @@ function decode(value: Uint8Array | undefined): {
   try {
     const fields = decodeCbor(value, LIMITS) as readonly unknown[];
     const [format, confirmed, pending, bundles, owed] = fields;
-    if (format !== FORMAT || !Array.isArray(bundles) || typeof owed !== 'number') throw new TypeError('not the bundles of a client');
+    if (format !== FORMAT || !Array.isArray(bundles) || typeof owed !== 'number')
+      throw new TypeError('not the bundles of a client');
     const kept = bundles.map((entry: unknown): Kept => {
       const [bundle, decapsulationKey] = (entry as readonly Uint8Array[]).map((part) => Uint8Array.from(part));
       const { id, notAfter } = decodeBundleCore(decodeBundle(bundle!).core);

@@ -4,7 +4,13 @@
  * @packageDocumentation
  */
 import type { Value } from '../codec/value.ts';
-import { addressBytes, addressFromBytes, messageIdBytes, messageIdFromBytes, type MessageId } from '../messages/address.ts';
+import {
+  addressBytes,
+  addressFromBytes,
+  messageIdBytes,
+  messageIdFromBytes,
+  type MessageId,
+} from '../messages/address.ts';
 import type { ClientConnect } from '../messages/clientConnect.ts';
 import type { ContentKind, ConversationState } from '../session/state.ts';
 import type { Keeper } from './sessionActor.ts';
@@ -97,7 +103,16 @@ export function encodeStart(start: Start | undefined, state: ConversationState):
     if (entry === undefined) continue;
     kept.push([messageIdBytes(id), KINDS.indexOf(entry.kind), entry.content, entry.expiresAtMs ?? null]);
   }
-  return [0, bundleId, messageIdBytes(message.id), addressBytes(message.dst!), message.data, notAfterMs, replaces, kept];
+  return [
+    0,
+    bundleId,
+    messageIdBytes(message.id),
+    addressBytes(message.dst!),
+    message.data,
+    notAfterMs,
+    replaces,
+    kept,
+  ];
 }
 
 /** The start in what {@link encodeStart} made. @throws TypeError for anything else */

@@ -1,7 +1,17 @@
 import * as v from 'valibot';
 import { MAX_BODY_BYTES } from '../codec/limits.ts';
 import type { Address, MessageId } from './address.ts';
-import { address, boolean, bytesUpTo, MAX_LABEL_BYTES, messageId, phase, text, type Phase, type Schema } from './schema.ts';
+import {
+  address,
+  boolean,
+  bytesUpTo,
+  MAX_LABEL_BYTES,
+  messageId,
+  phase,
+  text,
+  type Phase,
+  type Schema,
+} from './schema.ts';
 
 /** One phase of the handshake of a conversation. */
 export interface ClientConnect {

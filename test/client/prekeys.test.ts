@@ -23,8 +23,13 @@ afterEach(async () => {
   clients.clear();
 });
 
-async function client(name: string, store: Store | undefined, options: ConnectOptions = {}): Promise<Client> {
-  const connected = await connect(relay.dial, { name, ...QUICK, ...(store === undefined ? {} : { store }), ...options });
+async function join(name: string, store: Store | undefined, options: ConnectOptions = {}): Promise<Client> {
+  const connected = await connect(relay.dial, {
+    name,
+    ...QUICK,
+    ...(store === undefined ? {} : { store }),
+    ...options,
+  });
   clients.add(connected);
   return connected;
 }
@@ -36,7 +41,7 @@ async function leave(which: Client): Promise<void> {
 
 /** Somebody who was here once, has published and left. */
 async function once(name: string, store: Store, options: ConnectOptions = {}): Promise<Address> {
-  const here = await client(name, store, options);
+  const here = await join(name, store, options);
   await until(() => relay.account(here.address).bundles.length >= 6);
   await leave(here);
   return here.address;
@@ -66,7 +71,7 @@ describe('a client that may be away', () => {
     const rui = await once('Rui', store);
     const account = relay.account(rui);
     expect([account.bundles.length, account.publishes]).toEqual([6, 1]);
-    await client('Rui', store);
+    await join('Rui', store);
     await new Promise((resolve) => setTimeout(resolve, 30));
     expect([account.bundles.length, account.publishes]).toEqual([6, 1]);
     account.bundles.splice(0, 3);
@@ -80,7 +85,7 @@ describe('a client that may be away', () => {
     ['that does not want to', { store: memoryStore(), prekeys: false }],
     ['that accepts nobody', { store: memoryStore(), accept: 'none' }],
   ])('publishes nothing %s', async (_what, options) => {
-    const rui = await client('Rui', undefined, options);
+    const rui = await join('Rui', undefined, options);
     await new Promise((resolve) => setTimeout(resolve, 30));
     expect(relay.account(rui.address)).toMatchObject({ bundles: [], publishes: 0 });
     expect(relay.seen.filter(({ message }) => message.type === 'prekeys')).toEqual([]);
@@ -92,7 +97,7 @@ describe('a client that may be away', () => {
     ['bundles of RSA', { suites: ['RSA_WITH_AES_128_CBC_SHA256'] }],
     ['bundles for more than 30 days', { lifetimeMs: 31 * 86_400_000 }],
   ])('is refused with %s', async (_what, prekeys) => {
-    await expect(client('Rui', memoryStore(), { prekeys: prekeys! })).rejects.toMatchObject({
+    await expect(join('Rui', memoryStore(), { prekeys: prekeys! })).rejects.toMatchObject({
       code: 'client/invalid-argument',
     });
   });
@@ -100,11 +105,11 @@ describe('a client that may be away', () => {
   it('is in the lists of others as away, then there, then away again', async () => {
     const store = memoryStore();
     const rui = await once('Rui', store);
-    const ana = await client('Ana', memoryStore());
+    const ana = await join('Ana', memoryStore());
     const told: string[] = [];
     ana.on('peers', ({ joined, away, left }) => told.push(`${joined.length} ${away.length} ${left.length}`));
     expect(ana.peers).toMatchObject([{ address: rui, name: 'Rui', kind: 'key', online: false }]);
-    const back = await client('Rui', store);
+    const back = await join('Rui', store);
     await sees(ana, rui, true);
     await leave(back);
     await sees(ana, rui, false);
@@ -117,13 +122,15 @@ describe('a client that may be away', () => {
     const old = await copyOf(inner);
     const account = relay.account(rui);
     account.bundles.splice(0, 4);
-    await leave(await (async () => {
-      const here = await client('Rui', inner);
-      await until(() => account.publishes === 2);
-      return here;
-    })());
+    await leave(
+      await (async () => {
+        const here = await join('Rui', inner);
+        await until(() => account.publishes === 2);
+        return here;
+      })(),
+    );
     const [kept] = account.bundles;
-    await client('Rui', old);
+    await join('Rui', old);
     await until(() => account.publishes === 3 && account.bundles.length === 6);
     expect(account.bundles).not.toContain(kept);
   });
@@ -132,8 +139,9 @@ describe('a client that may be away', () => {
     const store = memoryStore();
     const rui = await once('Rui', store);
     relay.accounts.delete(rui);
-    await client('Rui', store);
+    await join('Rui', store);
     await until(() => relay.account(rui).bundles.length === 6);
+    expect(relay.account(rui).publishes).toBe(1);
   });
 });
 
@@ -141,14 +149,14 @@ describe('a conversation with who is away', () => {
   it('begins at once, is read in order, and is confirmed by the answer', async () => {
     const [anaStore, ruiStore] = [memoryStore(), memoryStore()];
     const address = await once('Rui', ruiStore);
-    const ana = await client('Ana', anaStore);
+    const ana = await join('Ana', anaStore);
     const own = await ana.open(address);
     expect([own.status, own.confirmed, own.identity.name]).toEqual(['open', false, 'Rui']);
     const sent = Array.from({ length: 30 }, (_, index) => `message ${index}`);
     const receipts = await Promise.all(sent.map((text) => own.send(text)));
     await Promise.all(receipts.map(({ accepted }) => accepted));
     const confirmed = new Promise((resolve) => own.on('confirmed', resolve));
-    const rui = await client('Rui', ruiStore);
+    const rui = await join('Rui', ruiStore);
     const peer = await arrival(rui);
     expect([peer.confirmed, peer.initiatedBy, peer.identity.name]).toEqual([true, 'peer', 'Ana']);
     expect(await read(peer, 30)).toEqual(sent);
@@ -156,7 +164,9 @@ describe('a conversation with who is away', () => {
     expect(own.confirmed).toBe(true);
     expect((await Promise.all(receipts.map(({ delivered }) => delivered))).every(({ ok }) => ok)).toBe(true);
     expect(peer.safetyNumber).toBe(own.safetyNumber);
-    await (await peer.send('back')).delivered;
+    await (
+      await peer.send('back')
+    ).delivered;
     expect(await read(own, 1)).toEqual(['back']);
     expect(relay.account(address).mailbox).toEqual([]);
   });
@@ -164,29 +174,33 @@ describe('a conversation with who is away', () => {
   it('outlives the clients of both sides', async () => {
     const [anaStore, ruiStore] = [memoryStore(), memoryStore()];
     const address = await once('Rui', ruiStore);
-    const ana = await client('Ana', anaStore);
+    const ana = await join('Ana', anaStore);
     const own = await ana.open(address);
     for (const text of ['one', 'two']) await (await own.send(text)).accepted;
     await leave(ana);
-    const again = await client('Ana', anaStore);
+    const again = await join('Ana', anaStore);
     const [resumed] = again.conversations;
     expect(resumed!.confirmed).toBe(false);
-    await (await resumed!.send('three')).accepted;
+    await (
+      await resumed!.send('three')
+    ).accepted;
     await leave(again);
-    const rui = await client('Rui', ruiStore);
+    const rui = await join('Rui', ruiStore);
     const peer = await arrival(rui);
     expect(await read(peer, 3)).toEqual(['one', 'two', 'three']);
-    await (await peer.send('back')).accepted;
+    await (
+      await peer.send('back')
+    ).accepted;
     await leave(rui);
-    const last = await client('Ana', anaStore);
+    const last = await join('Ana', anaStore);
     expect(await read(last.conversations[0]!, 1)).toEqual(['back']);
     expect(last.conversations[0]!.confirmed).toBe(true);
   });
 
   it('begins from a bundle when a peer that is listed has just left', async () => {
     const [anaStore, ruiStore] = [memoryStore(), memoryStore()];
-    const ana = await client('Ana', anaStore);
-    const rui = await client('Rui', ruiStore);
+    const ana = await join('Ana', anaStore);
+    const rui = await join('Rui', ruiStore);
     await sees(ana, rui.address, true);
     await until(() => relay.account(rui.address).bundles.length === 6);
     relay.tamper = (message, dst) => (message.type === 'list' && dst === ana.address ? [] : [message]);
@@ -198,14 +212,14 @@ describe('a conversation with who is away', () => {
   it('is answered by "later" when no bundle is left', async () => {
     const address = await once('Rui', memoryStore());
     relay.account(address).bundles.length = 0;
-    const ana = await client('Ana', memoryStore());
+    const ana = await join('Ana', memoryStore());
     await expect(ana.open(address)).rejects.toMatchObject({ code: 'client/later', action: 'retry' });
     expect(ana.conversations).toEqual([]);
   });
 
   it('is refused with a bundle of somebody else, or of nobody', async () => {
     const [rui, eva] = [await once('Rui', memoryStore()), await once('Eva', memoryStore())];
-    const ana = await client('Ana', memoryStore());
+    const ana = await join('Ana', memoryStore());
     const [foreign] = relay.account(eva).bundles;
     const swap = (data: Uint8Array): void => {
       relay.tamper = (message) =>
@@ -214,14 +228,16 @@ describe('a conversation with who is away', () => {
     swap(foreign!);
     await expect(ana.open(rui)).rejects.toMatchObject({ code: 'handshake/bundle-mismatch' });
     swap(new Uint8Array(40));
-    await expect(ana.open(rui)).rejects.toMatchObject({ code: expect.stringMatching(/^(codec|messages)\//u) as string });
+    await expect(ana.open(rui)).rejects.toMatchObject({
+      code: expect.stringMatching(/^(codec|messages)\//u) as string,
+    });
     relay.tamper = (message) => [message];
     expect((await ana.open(rui)).status).toBe('open');
   });
 
   it('can be aborted, and gives up a relay that says nothing', async () => {
     const address = await once('Rui', memoryStore());
-    const ana = await client('Ana', memoryStore());
+    const ana = await join('Ana', memoryStore());
     relay.tamper = (message) => (message.type === 'prekeys' ? [] : [message]);
     await expect(ana.open(address, { timeoutMs: 20 })).rejects.toMatchObject({ code: 'handshake/timeout' });
     const aborting = new AbortController();
@@ -233,7 +249,7 @@ describe('a conversation with who is away', () => {
 
   it('tells a message that the relay gave up as failed, and no other', async () => {
     const address = await once('Rui', memoryStore());
-    const ana = await client('Ana', memoryStore());
+    const ana = await join('Ana', memoryStore());
     const own = await ana.open(address);
     const [first, second] = [await own.send('one'), await own.send('two')];
     await second.accepted;
@@ -245,11 +261,13 @@ describe('a conversation with who is away', () => {
   it('is declined by a policy, and spends nothing', async () => {
     const store = memoryStore();
     const address = await once('Rui', store);
-    const ana = await client('Ana', memoryStore());
+    const ana = await join('Ana', memoryStore());
     const own = await ana.open(address);
-    await (await own.send('hello')).accepted;
+    await (
+      await own.send('hello')
+    ).accepted;
     const before = await store.read('prekeys');
-    await client('Rui', store, { accept: () => false });
+    await join('Rui', store, { accept: () => false });
     expect(await own.closed).toEqual({ by: 'fault', reason: 'rejected' });
     expect((await store.read('prekeys'))!.value).toEqual(before!.value);
   });
@@ -259,15 +277,19 @@ describe('a start that comes again', () => {
   it('as the same bytes is a repeat, and shows nothing twice', async () => {
     const ruiStore = memoryStore();
     const address = await once('Rui', ruiStore);
-    const ana = await client('Ana', memoryStore());
+    const ana = await join('Ana', memoryStore());
     const own = await ana.open(address);
-    await (await own.send('once')).accepted;
+    await (
+      await own.send('once')
+    ).accepted;
     const replayed = [...relay.account(address).mailbox];
-    const rui = await client('Rui', ruiStore);
+    const rui = await join('Rui', ruiStore);
     const peer = await arrival(rui);
     expect(await read(peer, 1)).toEqual(['once']);
     for (const message of replayed) relay.account(address).deliver?.(message);
-    await (await own.send('twice')).delivered;
+    await (
+      await own.send('twice')
+    ).delivered;
     expect(await read(peer, 1)).toEqual(['twice']);
     expect(rui.conversations).toHaveLength(1);
     // And once more when the conversation has long ended.
@@ -276,7 +298,7 @@ describe('a start that comes again', () => {
       if (name.startsWith('conversation/')) await ruiStore.write(name, undefined, (await ruiStore.read(name))!.version);
     }
     relay.account(address).mailbox.push(...replayed);
-    const last = await client('Rui', ruiStore);
+    const last = await join('Rui', ruiStore);
     await until(() => relay.account(address).mailbox.length === 0);
     expect(last.conversations).toEqual([]);
     expect(relay.seen.filter(({ message }) => message.type === 'error' && message.code === 'spent')).toHaveLength(1);
@@ -288,13 +310,13 @@ describe('a start that comes again', () => {
     const account = relay.account(address);
     const [twice] = account.bundles;
     account.bundles.splice(1, 0, twice!);
-    const [ana, eva] = [await client('Ana', memoryStore()), await client('Eva', memoryStore())];
+    const [ana, eva] = [await join('Ana', memoryStore()), await join('Eva', memoryStore())];
     const fromAna = await ana.open(address);
     const anaReceipt = await fromAna.send('from Ana');
     const fromEva = await eva.open(address);
     const evaReceipts = [await fromEva.send('from Eva'), await fromEva.send('and more')];
     const ids = evaReceipts.map(({ id }) => id);
-    const rui = await client('Rui', ruiStore);
+    const rui = await join('Rui', ruiStore);
     const [first, second] = [await arrival(rui), await arrival(rui)];
     expect(await read(first, 1)).toEqual(['from Ana']);
     const texts: string[] = [];
@@ -315,43 +337,49 @@ describe('a start that comes again', () => {
   it('because somebody forged "spent" shows each message once', async () => {
     const ruiStore = memoryStore();
     const address = await once('Rui', ruiStore);
-    const ana = await client('Ana', memoryStore());
+    const ana = await join('Ana', memoryStore());
     const own = await ana.open(address);
     for (const text of ['one', 'two']) await (await own.send(text)).accepted;
     const start = relay.account(address).mailbox.find((message) => message.type === 'client-connect');
     relay.account(ana.address).deliver?.({ type: 'error', code: 'spent', msgId: start!.id, src: address });
     await until(() => relay.account(address).mailbox.filter(({ type }) => type === 'client-connect').length === 2);
-    await (await own.send('three')).accepted;
-    const rui = await client('Rui', ruiStore);
+    await (
+      await own.send('three')
+    ).accepted;
+    const rui = await join('Rui', ruiStore);
     const peer = await arrival(rui);
     expect(await read(peer, 3)).toEqual(['one', 'two', 'three']);
-    await (await own.send('four')).delivered;
+    await (
+      await own.send('four')
+    ).delivered;
     expect(await read(peer, 1)).toEqual(['four']);
   });
 
   it('is not begun anew once the peer was heard, whoever says "spent"', async () => {
     const ruiStore = memoryStore();
     const address = await once('Rui', ruiStore);
-    const ana = await client('Ana', memoryStore());
+    const ana = await join('Ana', memoryStore());
     const own = await ana.open(address);
     const start = relay.account(address).mailbox.find((message) => message.type === 'client-connect');
-    const rui = await client('Rui', ruiStore);
+    const rui = await join('Rui', ruiStore);
     await until(() => own.confirmed);
     const fetches = relay.seen.length;
     relay.account(ana.address).deliver?.({ type: 'error', code: 'spent', msgId: start!.id, src: rui.address });
-    await (await own.send('on')).delivered;
+    await (
+      await own.send('on')
+    ).delivered;
     expect(relay.seen.slice(fetches).some(({ message }) => message.type === 'prekeys' && message.dst)).toBe(false);
   });
 
   it('whose phase 3 was lost is begun by the repeat', async () => {
     const ruiStore = memoryStore();
     const address = await once('Rui', ruiStore);
-    const ana = await client('Ana', memoryStore());
+    const ana = await join('Ana', memoryStore());
     const own = await ana.open(address);
     const receipt = await own.send('hello');
     await receipt.accepted;
     relay.account(address).mailbox = relay.account(address).mailbox.filter(({ type }) => type !== 'client-connect');
-    const rui = await client('Rui', ruiStore);
+    const rui = await join('Rui', ruiStore);
     await until(() => relay.seen.some(({ message }) => message.type === 'error'));
     relay.cut();
     const peer = await arrival(rui);
@@ -362,16 +390,18 @@ describe('a start that comes again', () => {
   it('that is garbage is answered, acknowledged, and spends nothing', async () => {
     const ruiStore = memoryStore();
     const address = await once('Rui', ruiStore);
-    const ana = await client('Ana', memoryStore());
+    const ana = await join('Ana', memoryStore());
     const own = await ana.open(address);
-    await (await own.send('good')).accepted;
+    await (
+      await own.send('good')
+    ).accepted;
     const { mailbox } = relay.account(address);
     const start = mailbox.find((message) => message.type === 'client-connect')!;
-    const garbage = { ...start, data: start.data!.slice() };
-    garbage.data[start.data!.length - 60]! ^= 1;
+    const garbage = { ...start, data: start.data.slice() };
+    garbage.data[start.data.length - 60]! ^= 1;
     const label = { ...start, label: 'other' };
-    mailbox.unshift(garbage as typeof start, label as typeof start);
-    const rui = await client('Rui', ruiStore);
+    mailbox.unshift(garbage, label);
+    const rui = await join('Rui', ruiStore);
     const peer = await arrival(rui);
     expect(await read(peer, 1)).toEqual(['good']);
     await until(() => relay.account(address).mailbox.length === 0);
@@ -387,31 +417,33 @@ describe('a process that ends at any write', () => {
       relay = new AwayRelay();
       const inner = memoryStore();
       const address = await once('Rui', inner);
-      const ana = await client('Ana', memoryStore());
+      const ana = await join('Ana', memoryStore());
       const own = await ana.open(address);
       const receipts = [await own.send('one'), await own.send('two')];
       await receipts[1]!.accepted;
       const used = relay.account(address).mailbox.find((message) => message.type === 'client-connect');
       const faults = crashing(crashAt);
-      const first = await client('Rui', new FaultStore(inner, faults.next)).catch(() => undefined);
+      const first = await join('Rui', new FaultStore(inner, faults.next)).catch(() => undefined);
       await until(() => faults.hasCrashed() || receipts.every(({ state }) => state === 'delivered'));
       await new Promise((resolve) => setTimeout(resolve, 10));
       if (first !== undefined) clients.delete(first);
       relay.cut();
       await first?.close({ endConversations: false }).catch(() => {});
       const ownStore = await copyOf(inner);
-      const rui = await client('Rui', ownStore);
+      const rui = await join('Rui', ownStore);
       await until(() => rui.conversations.length === 1);
       expect([crashAt, await read(rui.conversations[0]!, 2)]).toEqual([crashAt, ['one', 'two']]);
       await until(() => receipts.every(({ state }) => state === 'delivered'));
-      const spentBefore = relay.seen.filter(({ message }) => message.type === 'error' && message.code === 'spent').length;
+      const spentBefore = relay.seen.filter(
+        ({ message }) => message.type === 'error' && message.code === 'spent',
+      ).length;
       expect([crashAt, spentBefore]).toEqual([crashAt, 0]);
       crashes += faults.hasCrashed() ? 1 : 0;
       await leave(rui);
       // The secret of the bundle that was used is in the store no more.
       const kept = await bundlesIn(ownStore);
       expect(kept.length).toBeGreaterThanOrEqual(6);
-      expect(kept).not.toContain(hex(decodeBundleBody3(used!.data!).bundleId));
+      expect(kept).not.toContain(hex(decodeBundleBody3(used!.data).bundleId));
       await leave(ana);
     }
     // The start, the spent bundle, its acknowledgement and both messages are each written.
@@ -424,9 +456,9 @@ describe('a process that ends at any write', () => {
       const ruiStore = memoryStore();
       const address = await once('Rui', ruiStore);
       const inner = memoryStore();
-      await leave(await client('Ana', inner, { prekeys: false }));
+      await leave(await join('Ana', inner, { prekeys: false }));
       const faults = crashing(crashAt);
-      const ana = await client('Ana', new FaultStore(inner, faults.next), { prekeys: false });
+      const ana = await join('Ana', new FaultStore(inner, faults.next), { prekeys: false });
       const promised: string[] = [];
       try {
         const own = await ana.open(address);
@@ -441,10 +473,10 @@ describe('a process that ends at any write', () => {
       clients.delete(ana);
       relay.cut();
       await ana.close({ endConversations: false }).catch(() => {});
-      const again = await client('Ana', await copyOf(inner), { prekeys: false });
+      const again = await join('Ana', await copyOf(inner), { prekeys: false });
       const own = again.conversations[0] ?? (await again.open(address));
       await own.send('last');
-      const rui = await client('Rui', ruiStore);
+      const rui = await join('Rui', ruiStore);
       const peer = await arrival(rui);
       const texts: string[] = [];
       for await (const { text } of peer) {

@@ -144,7 +144,7 @@ async function codeOf(promise: Promise<unknown>): Promise<string> {
 async function forged(core: Partial<BundleCore>, signer = bob): Promise<Uint8Array> {
   const { bundle } = await made();
   const bytes = encodeBundleCore({ ...decodeBundleCore(decodeBundle(bundle).core), ...core });
-  return encodeBundle({ core: bytes, signature: await provider.sign(signer.keyPair, signedContent('bundle', bytes)) });
+  return encodeBundle({ core: bytes, signature: provider.sign(signer.keyPair, signedContent('bundle', bytes)) });
 }
 
 describe('a start from a bundle', () => {
@@ -241,7 +241,7 @@ describe('a bundle is refused by who would begin from it', () => {
   it('whose signature has another purpose', async () => {
     const { bundle } = await made();
     const { core } = decodeBundle(bundle);
-    const signature = await provider.sign(bob.keyPair, signedContent('phase 2', core));
+    const signature = provider.sign(bob.keyPair, signedContent('phase 2', core));
     expect(await codeOf(started(encodeBundle({ core, signature })))).toBe('handshake/authentication-failed');
   });
 
@@ -254,7 +254,9 @@ describe('a bundle is refused by who would begin from it', () => {
 
   it('that ends after its credential', async () => {
     const { bundle } = await made();
-    const verifyCredential = async (request: Parameters<AnswerHost['verifyCredential']>[0]): Promise<VerifiedIdentity> => {
+    const verifyCredential = async (
+      request: Parameters<AnswerHost['verifyCredential']>[0],
+    ): Promise<VerifiedIdentity> => {
       const identity = await createCredentialVerifier({ provider })(request);
       return { ...identity, verifiedUntilMs: NOW + DAY_MS };
     };
@@ -318,7 +320,9 @@ describe('a start is refused by the owner of the bundle, and spends nothing', ()
   it('whose owner is at another label, or at another relay', async () => {
     const bundle = await made();
     const { body } = await started(bundle.bundle);
-    expect(await codeOf(answered(bundle, body, {}, context({ responderLabel: 'x' })))).toBe('handshake/bundle-mismatch');
+    expect(await codeOf(answered(bundle, body, {}, context({ responderLabel: 'x' })))).toBe(
+      'handshake/bundle-mismatch',
+    );
     const elsewhere = context({ relayIdentity: new Uint8Array(32) });
     expect(await codeOf(answered(bundle, body, {}, elsewhere))).toBe('handshake/bundle-foreign');
   });
@@ -394,7 +398,7 @@ describe('the tables', () => {
         [PREKEY_INITIATOR_TRANSITIONS, (at: string) => stepPrekeyInitiator({ at } as never, input, context())],
         [PREKEY_RESPONDER_TRANSITIONS, (at: string) => stepPrekeyResponder({ at } as never, input, context())],
       ] as const) {
-        for (const [at, row] of Object.entries(table)) {
+        for (const [at, row] of Object.entries(table as Readonly<Record<string, object>>)) {
           if (Object.hasOwn(row, type)) continue;
           expect(() => step(at)).toThrow(expect.objectContaining({ code: 'handshake/unexpected-input' }));
         }
