@@ -4,7 +4,7 @@
  *
  * @packageDocumentation
  */
-import { concat, lengthPrefixed } from '../bytes.ts';
+import { lengthPrefixed } from '../bytes.ts';
 import type { Suite } from '../crypto/suite.ts';
 import { addressBytes, type Address } from '../messages/address.ts';
 import type { Direction } from './ratchet.ts';
@@ -90,7 +90,12 @@ export function hopBinding(
 
 /** Associated data of one record. */
 export function associatedData(binding: Uint8Array, type: RecordType, id: Uint8Array, saData: Uint8Array): Uint8Array {
-  return concat(binding, Uint8Array.of(RECORD_TYPES[type]), id, saData);
+  const bytes = new Uint8Array(binding.length + 1 + id.length + saData.length);
+  bytes.set(binding);
+  bytes[binding.length] = RECORD_TYPES[type];
+  bytes.set(id, binding.length + 1);
+  bytes.set(saData, binding.length + 1 + id.length);
+  return bytes;
 }
 
 /** Negative, zero or positive as `left` sorts before, with or after `right`, byte by byte. */

@@ -48,14 +48,15 @@ const RATCHET_KEY = 0x04;
 const LOST = 0x08;
 const KNOWN_FLAGS = NUMBERED | GAPS | RATCHET_KEY | LOST;
 
-/** The body, padded, in new memory. */
-export function encodeBody(body: RecordBody, padding: Padding): Uint8Array {
+/** The body, padded, in new memory; `kind` is a byte before the content. */
+export function encodeBody(body: RecordBody, padding: Padding, kind?: number): Uint8Array {
   const { numbered, seen, ratchetKey, lost, content } = body;
   let length = 1 + varintLength(seen.m) + HISTORY_HASH_LENGTH + content.length;
   if (numbered !== undefined) length += varintLength(numbered.m) + HISTORY_HASH_LENGTH;
   if (seen.gaps.length > 0) length += rangesLength(seen.gaps);
   if (ratchetKey !== undefined) length += varintLength(ratchetKey.number) + ratchetKey.encapsulationKey.length;
   if (lost.length > 0) length += rangesLength(lost);
+  if (kind !== undefined) length += 1;
 
   const bytes = new Uint8Array(bucketLength(length + 1, padding));
   bytes[0] =
@@ -76,6 +77,10 @@ export function encodeBody(body: RecordBody, padding: Padding): Uint8Array {
     offset = write(bytes, offset, ratchetKey.encapsulationKey);
   }
   if (lost.length > 0) offset = writeRanges(bytes, offset, lost);
+  if (kind !== undefined) {
+    bytes[offset] = kind;
+    offset += 1;
+  }
   offset = write(bytes, offset, content);
   bytes[offset] = 0x80;
   return bytes;

@@ -9,7 +9,6 @@ import type { Ack } from '../messages/ack.ts';
 import type { MessageId } from '../messages/address.ts';
 import type { ClientCom } from '../messages/clientCom.ts';
 import type { ClientDisconnect } from '../messages/clientDisconnect.ts';
-import { concat } from '../bytes.ts';
 import {
   dropOldKeys,
   isUsed,
@@ -148,8 +147,8 @@ function send(before: ConversationState, input: Of<'send'>, context: Conversatio
   if (before.outbox.length >= context.options.window) {
     throw new SimsError('session/outbox-full', `${before.outbox.length} messages wait for their acknowledgement`);
   }
-  const content = concat(Uint8Array.of(input.kind === 'text' ? 0 : 1), input.content);
-  const message = { id: input.id, type: 'client-com', content } as const;
+  const kind = input.kind === 'text' ? 0 : 1;
+  const message = { id: input.id, type: 'client-com', kind, content: input.content } as const;
   const { state, entry } = sealMessage(before, message, input.nowMs, expiryOf(input), context);
   return timed(state, context, [
     { type: 'state', id: entry.id, state: 'pending' },

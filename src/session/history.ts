@@ -33,6 +33,8 @@ export type Placement =
   | { readonly as: 'too-many-gaps' };
 
 const LABEL = utf8('SIMS 1 message');
+const NUMBER_AT = LABEL.length + HISTORY_HASH_LENGTH;
+const DATA_AT = NUMBER_AT + 12;
 
 /** H_0 of a direction. */
 export function firstHash(suite: Suite, finalTranscriptHash: Uint8Array, direction: Direction): Uint8Array {
@@ -48,8 +50,34 @@ export function nextHash(
   associatedData: Uint8Array,
   sealed: Uint8Array,
 ): Uint8Array {
-  const bytes = concat(LABEL, previousHash, uint64(m), uint32(associatedData.length), associatedData, sealed);
+  const length = DATA_AT + associatedData.length + sealed.length;
+  const bytes = length > MOST_SCRATCH ? new Uint8Array(length) : scratchOf(length);
+  bytes.set(LABEL);
+  bytes.set(previousHash, LABEL.length);
+  writeUint32(bytes, NUMBER_AT, Math.floor(m / 2 ** 32));
+  writeUint32(bytes, NUMBER_AT + 4, m);
+  writeUint32(bytes, NUMBER_AT + 8, associatedData.length);
+  bytes.set(associatedData, DATA_AT);
+  bytes.set(sealed, DATA_AT + associatedData.length);
   return suite.provider.hash('SHA-256', bytes).slice(0, HISTORY_HASH_LENGTH);
+}
+
+/** Used for every hash up to this length, nothing of which is secret: new memory costs more than the copies into it. */
+const MOST_SCRATCH = 65_536;
+let scratch: Uint8Array | undefined;
+
+function scratchOf(length: number): Uint8Array {
+  if (scratch === undefined || scratch.length < length) {
+    scratch = new Uint8Array(Math.min(MOST_SCRATCH, Math.max(1_024, length * 2)));
+  }
+  return scratch.subarray(0, length);
+}
+
+function writeUint32(target: Uint8Array, offset: number, value: number): void {
+  target[offset] = value >>> 24;
+  target[offset + 1] = value >>> 16;
+  target[offset + 2] = value >>> 8;
+  target[offset + 3] = value;
 }
 
 /** A whole number below 2^53 in 8 bytes, big-endian. */

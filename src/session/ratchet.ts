@@ -63,17 +63,25 @@ export function stepChain(
   epoch: number,
   number: number,
 ): Uint8Array {
+  scratch ??= newInput();
+  scratch.set(chainKey, CHAIN_KEY_AT);
+  scratch.set(conversationId, CONVERSATION_AT);
+  scratch[DIRECTION_AT] = direction;
+  writeUint32(scratch, EPOCH_AT, epoch);
+  writeUint32(scratch, NUMBER_AT + 4, number);
+  const keys = suite.provider.hash('SHA-512', scratch);
+  scratch.fill(0, CHAIN_KEY_AT, LABEL_AT);
+  return keys;
+}
+
+/** Used for every step, and without its key between two: new memory for each costs more than the hash of it. */
+let scratch: Uint8Array | undefined;
+
+function newInput(): Uint8Array {
   const input = new Uint8Array(INPUT_LENGTH);
   input[3] = 1;
-  input.set(chainKey, CHAIN_KEY_AT);
   input.set(LABEL, LABEL_AT);
-  input.set(conversationId, CONVERSATION_AT);
-  input[DIRECTION_AT] = direction;
-  writeUint32(input, EPOCH_AT, epoch);
-  writeUint32(input, NUMBER_AT + 4, number);
-  const keys = suite.provider.hash('SHA-512', input);
-  wipe(input);
-  return keys;
+  return input;
 }
 
 function writeUint32(target: Uint8Array, offset: number, value: number): void {

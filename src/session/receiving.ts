@@ -8,7 +8,7 @@ import { SimsError, type ErrorCode } from '../errors.ts';
 import { messageIdBytes, type MessageId } from '../messages/address.ts';
 import { associatedData, NO_ID } from './binding.ts';
 import { decodeBody, MAX_RANGES, type RecordBody, type Seen } from './body.ts';
-import { closeGaps, hasSeen, nextHash, place } from './history.ts';
+import { closeGaps, hasSeen, nextHash, place, type History } from './history.ts';
 import { stepChain, type Direction } from './ratchet.ts';
 import { acceptEpoch, readAnnouncement } from './rekey.ts';
 import { decodeSaData, type SaData } from './saData.ts';
@@ -22,6 +22,7 @@ import type {
   OutboxEntry,
   ReceiveEpoch,
   ReceiveState,
+  SendState,
   SkippedKey,
 } from './state.ts';
 
@@ -91,9 +92,9 @@ export function receiveRecord(
     const message = `epoch ${fields.epoch}, record ${fields.number} does not open`;
     throw new RefusedRecord(state, 'session/authentication-failed', message);
   }
-  const opened = { ...state, receive: commitEpoch(found.receive, announced.epoch, nowMs, context) };
-  const body = readBody(opened, record, plaintext, context);
-  const received = takeIn(opened, record, body, bound, nowMs, context);
+  const receive = commitEpoch(found.receive, announced.epoch, nowMs, context);
+  const body = readBody(state, receive, record, plaintext, context);
+  const received = takeIn(state, receive, record, body, bound, nowMs, context);
   if (received === 'later') {
     wipe(...found.made);
     throw new RefusedRecord(state, 'session/not-awaited', `no room for message ${body.numbered?.m} now`);
@@ -260,16 +261,18 @@ function keyOf(
     const keys = stepChain(context.suite, chainKey, state.conversationId, peerDirection(state), epoch.epoch, number);
     if (chainKey !== epoch.chainKey) wipe(chainKey);
     chainKey = secretBytes(keys, 0, 32);
-    key = secretBytes(keys, 32);
+    key = number < fields.number ? secretBytes(keys, 32) : keys.subarray(32);
     if (number < fields.number) skipped.push({ epoch: epoch.epoch, number, key });
   }
-  const made = [key, chainKey, ...skipped.map((skip) => skip.key)];
+  const made = [key, chainKey];
+  for (const skip of skipped) made.push(skip.key);
   const moved = withoutSpentKey({ ...epoch, chainKey, next: fields.number + 1 });
   const all = skipped.length === 0 ? receive.skipped : [...receive.skipped, ...skipped].slice(-MAX_SKIPPED);
-  const moving = { ...receive, skipped: all };
-  if (receive.announced === epoch) return { key, derived: true, made, receive: { ...moving, announced: moved } };
+  if (receive.announced === epoch) {
+    return { key, derived: true, made, receive: { ...receive, skipped: all, announced: moved } };
+  }
   const epochs = receive.epochs.map((other) => (other === epoch ? moved : other));
-  return { key, derived: true, made, receive: { ...moving, epochs } };
+  return { key, derived: true, made, receive: { ...receive, skipped: all, epochs } };
 }
 
 /** A closed epoch of which every record was opened or passed over needs no chain key. */
@@ -296,73 +299,82 @@ function commitEpoch(
 }
 
 function takeIn(
-  opened: ConversationState,
+  state: ConversationState,
+  opened: ReceiveState,
   record: EarlyRecord,
   body: RecordBody,
   bound: Uint8Array,
   nowMs: number,
   context: ConversationContext,
 ): Received | 'later' {
-  let state = opened;
-  if (body.ratchetKey !== undefined && body.ratchetKey.number > (state.receive.ratchetKey?.number ?? -1)) {
+  let { history, ratchetKey } = opened;
+  let { inbox } = state;
+  let { peerSpoke } = state.send;
+  if (body.ratchetKey !== undefined && body.ratchetKey.number > (ratchetKey?.number ?? -1)) {
     const { number, encapsulationKey } = body.ratchetKey;
-    const ratchetKey = { number, encapsulationKey: encapsulationKey.slice() };
-    state = { ...state, receive: { ...state.receive, ratchetKey } };
+    ratchetKey = { number, encapsulationKey: encapsulationKey.slice() };
   }
   if (body.lost.length > 0) {
-    const history = closeGaps(state.receive.history, body.lost, MAX_RANGES);
-    if (history === undefined && body.numbered !== undefined) return 'later';
-    if (history !== undefined) state = { ...state, receive: { ...state.receive, history } };
+    const closed = closeGaps(history, body.lost, MAX_RANGES);
+    if (closed === undefined && body.numbered !== undefined) return 'later';
+    if (closed !== undefined) history = closed;
   }
   let repeated = false;
   if (body.numbered !== undefined && record.type !== 'ack') {
     const { m, previousHash } = body.numbered;
     const hash = nextHash(context.suite, previousHash, m, bound, record.sealed);
-    const placed = place(state.receive.history, m, previousHash.slice(), hash, MAX_RANGES);
+    const placed = place(history, m, previousHash.slice(), hash, MAX_RANGES);
     if (placed.as === 'too-many-gaps') return 'later';
     if (placed.as === 'fork') {
       const { expected, got } = placed;
       const evidence: Evidence = { consistency: 'fork', direction: 'peer', m: placed.m, expected, got };
-      return { state, delivered: [], evidence, outcome: 'opened' };
+      const receive = { ...opened, history, ratchetKey };
+      return { state: { ...state, receive }, delivered: [], evidence, outcome: 'opened' };
     }
     repeated = placed.as === 'repeated';
     if (placed.as !== 'repeated') {
       // The gap that this message shows may be one that its sender has given up.
-      const history = closeGaps(placed.history, body.lost, MAX_RANGES);
-      if (history === undefined || isInboxFull(state, m, context)) return 'later';
-      state = {
-        ...state,
-        send: state.send.peerSpoke ? state.send : { ...state.send, peerSpoke: true },
-        receive: { ...state.receive, history },
-        inbox: insert(state.inbox, inboxEntry(record.type, record.id!, body, nowMs)),
-      };
+      const closed = closeGaps(placed.history, body.lost, MAX_RANGES);
+      const awaited = m === firstAwaited(history, opened.passedBelow);
+      if (closed === undefined || isInboxFull(inbox, awaited, context)) return 'later';
+      history = closed;
+      peerSpoke = true;
+      inbox = insert(inbox, inboxEntry(record.type, record.id!, body, nowMs));
     }
   }
-  if (state.receive.history !== opened.receive.history && state.send.lastAck !== undefined) {
-    state = { ...state, send: { ...state.send, lastAck: undefined } };
-  }
-  const acknowledged = acknowledge(state, body.seen);
-  return { ...acknowledged, outcome: repeated ? 'repeated' : 'opened' };
+  let { send } = state;
+  const lastAck = history === opened.history ? send.lastAck : undefined;
+  if (send.peerSpoke !== peerSpoke || send.lastAck !== lastAck) send = { ...send, peerSpoke, lastAck };
+  const moved = history !== opened.history || ratchetKey !== opened.ratchetKey;
+  const receive = moved ? { ...opened, history, ratchetKey } : opened;
+  const acknowledged = acknowledge(send, state.outbox, body.seen);
+  return {
+    state: { ...state, send: acknowledged.send, receive, outbox: acknowledged.outbox, inbox },
+    delivered: acknowledged.delivered,
+    evidence: acknowledged.evidence,
+    outcome: repeated ? 'repeated' : 'opened',
+  };
 }
 
 /** The body of an opened record, or a refusal that leaves its key used. */
 function readBody(
-  opened: ConversationState,
+  state: ConversationState,
+  opened: ReceiveState,
   record: EarlyRecord,
   plaintext: Uint8Array,
   context: ConversationContext,
 ): RecordBody {
   try {
     const body = decodeBody(plaintext, context.suite.ratchetKem?.encapsulationKeyLength ?? 0);
-    checkContent(opened, record.type, body);
+    checkContent(state.inbox, record.type, body);
     return body;
   } catch (error) {
     if (!(error instanceof SimsError)) throw error;
-    throw new RefusedRecord(opened, 'session/malformed-record', error.message);
+    throw new RefusedRecord({ ...state, receive: opened }, 'session/malformed-record', error.message);
   }
 }
 
-function checkContent(state: ConversationState, type: EarlyRecord['type'], body: RecordBody): void {
+function checkContent(inbox: readonly InboxEntry[], type: EarlyRecord['type'], body: RecordBody): void {
   const { numbered, content } = body;
   if ((type === 'ack') !== (numbered === undefined)) throw malformed(`a number does not fit a record of type ${type}`);
   if (numbered === undefined) {
@@ -372,8 +384,7 @@ function checkContent(state: ConversationState, type: EarlyRecord['type'], body:
   const { m } = numbered;
   if (content.length === 0) throw malformed(`message ${m} has no content`);
   if (type === 'client-com' && content[0]! > 1) throw malformed(`unknown kind of content ${content[0]}`);
-  if (state.inbox.some((entry) => entry.kind === 'close' && entry.m < m))
-    throw malformed(`message ${m} after the last`);
+  if (inbox.some((entry) => entry.kind === 'close' && entry.m < m)) throw malformed(`message ${m} after the last`);
 }
 
 function inboxEntry(
@@ -387,13 +398,12 @@ function inboxEntry(
   return { ...base, kind: body.content[0] === 0 ? 'text' : 'data', content: body.content.subarray(1) };
 }
 
-/** Whether message m has to come again later. The one that others wait for is counted apart from those. */
-function isInboxFull(state: ConversationState, m: number, context: ConversationContext): boolean {
+/** Whether a message has to come again later. The awaited one, for which others wait, is counted apart from those. */
+function isInboxFull(inbox: readonly InboxEntry[], awaited: boolean, context: ConversationContext): boolean {
   const { inboxWindow, inboxBytes } = context.options;
-  const awaited = m === firstAwaited(state.receive);
   let count = 0;
   let bytes = 0;
-  for (const entry of state.inbox) {
+  for (const entry of inbox) {
     if (awaited && !entry.shown) continue;
     count += 1;
     bytes += entry.content.length;
@@ -402,44 +412,51 @@ function isInboxFull(state: ConversationState, m: number, context: ConversationC
 }
 
 /** The lowest number that has not come and is still waited for. */
-function firstAwaited(receive: ReceiveState): number {
-  const { history, passedBelow } = receive;
+function firstAwaited(history: History, passedBelow: number): number {
   return history.gaps.find((gap) => gap.first + gap.length > passedBelow)?.first ?? history.m + 1;
 }
 
+interface Acknowledged {
+  readonly send: SendState;
+  readonly outbox: readonly OutboxEntry[];
+  readonly delivered: readonly OutboxEntry[];
+  readonly evidence: Evidence | undefined;
+}
+
 /** Takes `seen` of the peer as an acknowledgement, if it agrees. */
-function acknowledge(state: ConversationState, seen: Seen): Omit<Received, 'outcome'> {
-  const { send } = state;
-  const disagrees = (expected: Uint8Array): Omit<Received, 'outcome'> => ({
-    state,
+function acknowledge(send: SendState, outbox: readonly OutboxEntry[], seen: Seen): Acknowledged {
+  const disagrees = (expected: Uint8Array): Acknowledged => ({
+    send,
+    outbox,
     delivered: [],
     evidence: { consistency: 'rollback', direction: 'own', m: seen.m, expected, got: seen.hash.slice() },
   });
   if (seen.m > send.m) return disagrees(send.hash);
-  const entry = state.outbox.find((candidate) => candidate.m === seen.m);
-  const known = seen.m === send.seenM ? send.seenHash : seen.m === send.m ? send.hash : entry?.hash;
+  const known =
+    seen.m === send.seenM
+      ? send.seenHash
+      : seen.m === send.m
+        ? send.hash
+        : outbox.find((candidate) => candidate.m === seen.m)?.hash;
   if (known !== undefined && !equal(known, seen.hash)) return disagrees(known);
   // An older `seen` whose messages are all known to be delivered says nothing new.
-  if (known === undefined) return { state, delivered: [], evidence: undefined };
-  const delivered = state.outbox.filter((candidate) => hasSeen(seen, candidate.m));
+  if (known === undefined) return { send, outbox, delivered: [], evidence: undefined };
+  const delivered = outbox.filter((candidate) => hasSeen(seen, candidate.m));
   const carried = delivered.some((candidate) => candidate.carries && candidate.epoch === send.current.epoch);
   const acknowledged = send.acknowledged || carried;
   const newestKey = send.ratchetKeys.at(-1);
   const told = send.lostToldAt !== undefined && hasSeen(seen, send.lostToldAt);
-  if (delivered.length === 0 && seen.m <= send.seenM && !told) return { state, delivered, evidence: undefined };
+  if (delivered.length === 0 && seen.m <= send.seenM && !told) return { send, outbox, delivered, evidence: undefined };
   const ratchetKeys = carried && newestKey !== undefined ? [newestKey] : send.ratchetKeys;
   return {
-    state: {
-      ...state,
-      outbox: outstanding(state.outbox, seen),
-      send: {
-        ...send,
-        acknowledged,
-        announcement: acknowledged ? NOTHING : send.announcement,
-        ratchetKeys,
-        ...(seen.m > send.seenM ? { seenM: seen.m, seenHash: known } : {}),
-        ...(told ? { lost: send.lost.slice(MAX_RANGES), lostToldAt: undefined } : {}),
-      },
+    outbox: outstanding(outbox, seen),
+    send: {
+      ...send,
+      acknowledged,
+      announcement: acknowledged ? NOTHING : send.announcement,
+      ratchetKeys,
+      ...(seen.m > send.seenM ? { seenM: seen.m, seenHash: known } : {}),
+      ...(told ? { lost: send.lost.slice(MAX_RANGES), lostToldAt: undefined } : {}),
     },
     delivered,
     evidence: undefined,

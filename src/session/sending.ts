@@ -10,7 +10,7 @@ import { SimsError } from '../errors.ts';
 import { MAX_RANGES, encodeBody, type Range } from './body.ts';
 import { associatedData, NO_ID, type RecordType } from './binding.ts';
 import { nextHash, seenOf } from './history.ts';
-import { stepChain, type Direction } from './ratchet.ts';
+import { stepChain, type Direction, type Epoch } from './ratchet.ts';
 import { beginEpoch } from './rekey.ts';
 import { decodeSaData, encodeSaData, NUMBER_LIMIT } from './saData.ts';
 import { secretBytes, secretKeyPair } from './secretBytes.ts';
@@ -21,6 +21,16 @@ export interface SealedRecord {
   readonly state: ConversationState;
   readonly saData: Uint8Array;
   readonly sealed: Uint8Array;
+}
+
+/** What sealing a record gives. */
+interface Sealed {
+  readonly saData: Uint8Array;
+  readonly sealed: Uint8Array;
+  /** Its associated data. */
+  readonly bound: Uint8Array;
+  /** The epoch without the record's key. */
+  readonly moved: Epoch;
 }
 
 /** Every record whose number is divisible by this carries what has not been acknowledged. */
@@ -34,7 +44,13 @@ export function ownDirection(state: ConversationState): Direction {
 /** Seals a numbered message and puts it into the outbox. */
 export function sealMessage(
   before: ConversationState,
-  message: { readonly id: MessageId; readonly type: OutboxEntry['type']; readonly content: Uint8Array },
+  message: {
+    readonly id: MessageId;
+    readonly type: OutboxEntry['type'];
+    /** The byte before the content, where it has one. */
+    readonly kind?: number;
+    readonly content: Uint8Array;
+  },
   nowMs: number,
   expiresAtMs: number | undefined,
   context: ConversationContext,
@@ -43,19 +59,12 @@ export function sealMessage(
   const { send } = rekeyed;
   const m = send.m + 1;
   const carries = !send.acknowledged && (!send.messageCarried || carriesByNumber(send));
-  const record = sealRecord(
-    rekeyed,
-    message.type,
-    message.id,
-    { m, carries, content: message.content },
-    nowMs,
-    context,
-  );
+  const { kind, content } = message;
+  const id = messageIdBytes(message.id);
+  const record = sealRecord(rekeyed, message.type, id, { m, carries, kind, content }, nowMs, context);
   // A new epoch's first chain key was in no state that could be replaced.
   if (rekeyed !== before) wipe(send.current.chainKey);
-  const id = messageIdBytes(message.id);
-  const bound = associatedData(rekeyed.ownBinding, message.type, id, record.saData);
-  const hash = nextHash(context.suite, send.hash, m, bound, record.sealed);
+  const hash = nextHash(context.suite, send.hash, m, record.bound, record.sealed);
   const entry: OutboxEntry = {
     id: message.id,
     type: message.type,
@@ -72,13 +81,16 @@ export function sealMessage(
     expiresAtMs,
   };
   const after: SendState = {
-    ...record.state.send,
+    ...send,
+    current: record.moved,
+    bytesSealed: send.bytesSealed + record.sealed.length,
     m,
     hash,
     messageCarried: send.messageCarried || carries,
     lostToldAt: send.lost.length > 0 ? (send.lostToldAt ?? m) : undefined,
   };
-  return { state: { ...record.state, send: after, outbox: [...record.state.outbox, entry] }, entry };
+  const outbox = [...rekeyed.outbox, entry];
+  return { state: { ...rekeyed, acknowledgeAtMs: undefined, send: after, outbox }, entry };
 }
 
 /** An ACK: a record without a number. While there is nothing to add to the last one, that one again. */
@@ -95,11 +107,17 @@ export function sealAcknowledgement(
   const rekeyed = rekeyIfDue(before, 'ack', nowMs, context);
   // A peer that repeats may lack the announcement, and with it every ACK since.
   const carries = !rekeyed.send.acknowledged && (lastAck !== undefined || carriesByNumber(rekeyed.send));
-  const record = sealRecord(rekeyed, 'ack', undefined, { m: undefined, carries, content: NOTHING }, nowMs, context);
-  if (rekeyed !== before) wipe(rekeyed.send.current.chainKey);
-  if (carries && lastAck === undefined) return record;
-  const { state, saData, sealed } = record;
-  return { state: { ...state, send: { ...state.send, lastAck: { saData, sealed } } }, saData, sealed };
+  const { send } = rekeyed;
+  const body = { m: undefined, carries, kind: undefined, content: NOTHING };
+  const { saData, sealed, moved } = sealRecord(rekeyed, 'ack', NO_ID, body, nowMs, context);
+  if (rekeyed !== before) wipe(send.current.chainKey);
+  const after: SendState = {
+    ...send,
+    current: moved,
+    bytesSealed: send.bytesSealed + sealed.length,
+    lastAck: carries && lastAck === undefined ? undefined : { saData, sealed },
+  };
+  return { state: { ...rekeyed, acknowledgeAtMs: undefined, send: after }, saData, sealed };
 }
 
 /** Whether the peer can open that record of the present epoch without another that announces it. */
@@ -207,11 +225,16 @@ function carriesByNumber(send: SendState): boolean {
 function sealRecord(
   state: ConversationState,
   type: RecordType,
-  messageId: MessageId | undefined,
-  record: { readonly m: number | undefined; readonly carries: boolean; readonly content: Uint8Array },
+  id: Uint8Array,
+  record: {
+    readonly m: number | undefined;
+    readonly carries: boolean;
+    readonly kind: number | undefined;
+    readonly content: Uint8Array;
+  },
   nowMs: number,
   context: ConversationContext,
-): SealedRecord {
+): Sealed {
   const { suite, random, options } = context;
   const { send, receive, conversationId } = state;
   const { epoch, next } = send.current;
@@ -229,30 +252,19 @@ function sealRecord(
       content: record.content,
     },
     options.padding,
+    record.kind,
   );
+  const { nonceLength } = suite.cipher;
   const randomness = random(suite.cipher.randomnessLength);
-  const nonce = randomness.subarray(0, suite.cipher.nonceLength);
+  const nonce = randomness.length === nonceLength ? randomness : randomness.subarray(0, nonceLength);
   const announcement = record.carries ? send.announcement : NOTHING;
   const saData = encodeSaData({ conversationId, epoch, number: next, nonce, announcement });
-  const id = messageId === undefined ? NO_ID : messageIdBytes(messageId);
   const bound = associatedData(state.ownBinding, type, id, saData);
   const keys = stepChain(suite, send.current.chainKey, conversationId, ownDirection(state), epoch, next);
   const key = keys.subarray(32);
   const sealed = suite.cipher.seal(key, randomness, bound, plaintext, nowMs);
   wipe(key);
-  return {
-    state: {
-      ...state,
-      acknowledgeAtMs: undefined,
-      send: {
-        ...send,
-        current: { ...send.current, chainKey: secretBytes(keys, 0, 32), next: next + 1 },
-        bytesSealed: send.bytesSealed + sealed.length,
-      },
-    },
-    saData,
-    sealed,
-  };
+  return { saData, sealed, bound, moved: { ...send.current, chainKey: secretBytes(keys, 0, 32), next: next + 1 } };
 }
 
 /** Ascending and apart. A record holds the first {@link MAX_RANGES}; the others follow when those are acknowledged. */

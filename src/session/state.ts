@@ -291,25 +291,43 @@ export function eraseSuperseded(
   other?: ConversationState,
 ): void {
   if (newer !== undefined && older.send === newer.send && older.receive === newer.receive) return;
-  const all = newer === undefined ? [] : secretsOf(newer);
-  if (other !== undefined) all.push(...secretsOf(other));
+  // No lists are made of this: it is done with every record.
+  const erase = (key: Uint8Array): void => {
+    if (!(newer !== undefined && holds(newer, key)) && !(other !== undefined && holds(other, key))) wipe(key);
+  };
+  eachKey(older, erase);
+  const { skipped } = older.receive;
+  if (skipped.length === 0 || skipped === newer?.receive.skipped) return;
   // Skipped keys can be thousands, all else is a dozen.
-  const kept = all.length > 32 ? new Set(all) : undefined;
-  for (const secret of secretsOf(older)) {
-    if (!(kept === undefined ? all.includes(secret) : kept.has(secret))) wipe(secret);
-  }
+  const kept = new Set<Uint8Array>();
+  for (const { key } of newer?.receive.skipped ?? []) kept.add(key);
+  for (const { key } of other?.receive.skipped ?? []) kept.add(key);
+  for (const { key } of skipped) if (!kept.has(key)) wipe(key);
 }
 
-function secretsOf(state: ConversationState): Uint8Array[] {
-  const { send, receive } = state;
-  const secrets: Uint8Array[] = [];
-  const add = ({ root, announcementKey, chainKey }: Epoch): unknown => secrets.push(root, announcementKey, chainKey);
-  add(send.current);
-  for (const epoch of receive.epochs) add(epoch);
-  if (receive.announced !== undefined) add(receive.announced);
-  for (const key of send.ratchetKeys) secrets.push(key.pair.decapsulationKey);
-  for (const skipped of receive.skipped) secrets.push(skipped.key);
-  return secrets;
+/** All keys but those of records that were passed over. */
+function eachKey({ send, receive }: ConversationState, act: (key: Uint8Array) => void): void {
+  const ofEpoch = (epoch: Epoch): void => {
+    act(epoch.root);
+    act(epoch.announcementKey);
+    act(epoch.chainKey);
+  };
+  ofEpoch(send.current);
+  for (const epoch of receive.epochs) ofEpoch(epoch);
+  if (receive.announced !== undefined) ofEpoch(receive.announced);
+  for (const key of send.ratchetKeys) act(key.pair.decapsulationKey);
+}
+
+function holds({ send, receive }: ConversationState, key: Uint8Array): boolean {
+  if (epochHolds(send.current, key)) return true;
+  for (const epoch of receive.epochs) if (epochHolds(epoch, key)) return true;
+  if (receive.announced !== undefined && epochHolds(receive.announced, key)) return true;
+  for (const { pair } of send.ratchetKeys) if (pair.decapsulationKey === key) return true;
+  return false;
+}
+
+function epochHolds(epoch: Epoch, key: Uint8Array): boolean {
+  return epoch.chainKey === key || epoch.root === key || epoch.announcementKey === key;
 }
 
 const NOTHING = new Uint8Array(0);
