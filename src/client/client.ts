@@ -481,11 +481,16 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost, Aw
 
   async #endConversations(): Promise<void> {
     const endings = [...this.#conversations.values()].map((conversation) => conversation.closeAs('client-ended'));
+    await this.#within(CLOSE_TIMEOUT_MS, Promise.all(endings));
+  }
+
+  /** Resolves with the work, or after a time without it. */
+  async #within(limitMs: number, work: Promise<unknown>): Promise<void> {
     let cancel = (): void => {};
     const timeout = new Promise<void>((resolve) => {
-      cancel = this.clock.setTimer(this.clock.now() + CLOSE_TIMEOUT_MS, resolve);
+      cancel = this.clock.setTimer(this.clock.now() + limitMs, resolve);
     });
-    await Promise.race([Promise.all(endings), timeout]);
+    await Promise.race([work, timeout]);
     cancel();
   }
 
@@ -504,6 +509,8 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost, Aw
     this.#openings.end(closed);
     this.#away.end(closed);
     this.parts.prekeys?.down();
+    // What was taken in is stored before the store is let go.
+    const settled = [...this.#conversations.values(), ...this.#lingering.keys()].map((each) => each.idle());
     for (const conversation of this.#conversations.values()) {
       if (this.parts.endsConversations) conversation.end({ by: 'own', reason: 'client-ended' });
       else conversation.suspend();
@@ -514,7 +521,7 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost, Aw
     }
     this.#lingering.clear();
     this.incoming.end();
-    this.#cleaned = this.parts.cleanUp();
+    this.#cleaned = this.#within(CLOSE_TIMEOUT_MS, Promise.all(settled)).then(() => this.parts.cleanUp());
   }
 
   #setStatus(event: ClientEvents['status']): void {
