@@ -116,6 +116,10 @@ export const ERRORS = {
   'client/closed': 'caller give-up',
   /** The connection to the relay ended. */
   'client/connection-lost': 'local retry',
+  /** The data to be sent does not fit the schema of the content. */
+  'client/content-invalid': 'caller give-up',
+  /** The data that a peer sent does not fit the schema of the content. */
+  'client/content-refused': 'peer give-up',
   /** The conversation has ended: open a new one. */
   'client/conversation-closed': 'caller retry',
   /** An argument or option is not one that the client takes. */

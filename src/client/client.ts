@@ -3,11 +3,11 @@
  *
  * @packageDocumentation
  */
-import { hex } from '../bytes.ts';
+import { equal, hex } from '../bytes.ts';
 import type { SuiteName } from '../crypto/suite.ts';
 import { SimsError } from '../errors.ts';
 import { safetyNumber } from '../handshake/index.ts';
-import { messageIdFromBytes, type Address, type MessageId } from '../messages/address.ts';
+import { clientIdOf, messageIdFromBytes, type Address, type MessageId } from '../messages/address.ts';
 import type { ClientConnect } from '../messages/clientConnect.ts';
 import type { ErrorMessage } from '../messages/error.ts';
 import type { Message } from '../messages/messages.ts';
@@ -23,6 +23,7 @@ import {
 import { Away, bundleAnswerOf, type AwayHost, type Begun } from './away.ts';
 import type { Clock } from './clock.ts';
 import { ConversationControl, type Conversation, type ConversationHost, type Session } from './conversation.ts';
+import type { ContentSchema } from './content.ts';
 import { Emitter, type Events } from './emitter.ts';
 import type { Hop } from './hop.ts';
 import { HopUpkeep } from './hopUpkeep.ts';
@@ -36,6 +37,7 @@ import {
   type OpenOptions,
 } from './openings.ts';
 import type { RelayTrust } from './identity.ts';
+import type { KeyChange, PeerTrust } from './knownPeers.ts';
 import type { ClientParts } from './parts.ts';
 import {
   fingerprintText,
@@ -57,10 +59,14 @@ export type ClientStatus = 'online' | 'offline' | 'closed';
 export interface ClientEvents {
   readonly peers: PeersEvent;
   readonly status: { readonly status: ClientStatus; readonly reason?: ErrorReason; readonly error?: SimsError };
+  /** A peer bears a name that is known under other keys. Told before anything is sent: closing the conversation prevents it. */
+  readonly 'key-changed': KeyChange & { readonly conversation: Conversation };
+  /** The store did not take whom this client has met, which is then not remembered. */
+  readonly 'store-failed': { readonly error: SimsError };
 }
 
 /** One identity at one relay. */
-export interface Client extends AsyncDisposable, Events<ClientEvents> {
+export interface Client<Data = unknown> extends AsyncDisposable, Events<ClientEvents> {
   /** Where peers reach this client. */
   readonly address: Address;
   readonly name: string;
@@ -76,9 +82,9 @@ export interface Client extends AsyncDisposable, Events<ClientEvents> {
   /** Who is there now, or away and can be written to, by the relay's word. */
   readonly peers: readonly Peer[];
   /** Conversations that peers open; those that a policy accepted already are open. One reader. */
-  readonly incoming: AsyncIterableIterator<Conversation>;
+  readonly incoming: AsyncIterableIterator<Conversation<Data>>;
   /** Conversations that have not ended. */
-  readonly conversations: readonly Conversation[];
+  readonly conversations: readonly Conversation<Data>[];
   /**
    * A conversation with a peer: the present one, or a new one when the peer has accepted. Where the verification of the
    * present peer's certificate has ended, a new handshake looks at it anew; if it fails, the conversation stays as it was.
@@ -86,7 +92,14 @@ export interface Client extends AsyncDisposable, Events<ClientEvents> {
    *
    * @throws `client/unknown-peer`, `client/later`, `client/rejected`, `client/aborted`, `client/closed`, the handshake's error
    */
-  open(peer: Address | Peer, options?: OpenOptions): Promise<Conversation>;
+  open(peer: Address | Peer, options?: OpenOptions): Promise<Conversation<Data>>;
+  /**
+   * Trusts a peer's key, by its address or its fingerprint, from now on and in the store where there is one. `name`: what this
+   * side calls it.
+   *
+   * @throws `client/invalid-argument`, `store/*`
+   */
+  pin(peer: string, name?: string): Promise<void>;
   /**
    * Says goodbye to the relay and closes. Conversations end, and up to 5 s are waited for what is outstanding; with a
    * store they are kept instead, and go on in the next client, unless `endConversations` is true.
@@ -94,6 +107,8 @@ export interface Client extends AsyncDisposable, Events<ClientEvents> {
   close(options?: { readonly endConversations?: boolean }): Promise<void>;
 }
 
+/** Histories that did not agree, kept until the next handshake. */
+const MAX_BROKEN = 256;
 const CLOSE_TIMEOUT_MS = 5_000;
 /** A closed conversation answers its peer's repeats for this long. */
 const LINGER_MS = 30_000;
@@ -118,6 +133,8 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost, Aw
   readonly #tracked = new Map<MessageId, SessionActor>();
   /** Ended conversations that still answer their peers' repeats, and what cancels their end. */
   readonly #lingering = new Map<ConversationControl, () => void>();
+  /** Last states of conversations whose histories did not agree, without keys. */
+  readonly #broken = new Map<Address, ConversationState>();
   #label = '';
   #status: ClientStatus = 'offline';
   #listed: () => void = () => {};
@@ -210,7 +227,7 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost, Aw
     if (this.#status === 'closed') throw new SimsError('client/closed', 'the client is closed');
     if (options.signal?.aborted === true) throw abortedError(options.signal.reason);
     const present = this.#conversations.get(peer);
-    if (present?.status === 'open' && !hasLapsed(present.identity)) return present;
+    if (present?.status === 'open' && !hasLapsed(present.identity) && present.state?.at !== 'broken') return present;
     if (present?.status === 'offered') return await present.accept();
     const opening = this.#opening.get(peer) ?? this.#shakeHands(peer, present, options);
     this.#opening.set(peer, opening);
@@ -235,6 +252,10 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost, Aw
     await this.close();
   }
 
+  async pin(peer: string, name?: string): Promise<void> {
+    await this.parts.known.trust(peer, 'pinned', name);
+  }
+
   // What conversations and handshakes ask of their client.
 
   send(message: Message): void {
@@ -247,7 +268,25 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost, Aw
   }
 
   forget(state: ConversationState): void {
-    this.parts.forget?.(state);
+    // What is known of a history that does not agree is told in the next handshake.
+    const broken = this.#broken.get(state.peer.address);
+    if (broken === undefined || !equal(broken.conversationId, state.conversationId)) this.parts.forget?.(state);
+  }
+
+  get content(): ContentSchema | undefined {
+    return this.parts.content;
+  }
+
+  trustOf(peer: Address, identity: PeerIdentity): PeerTrust {
+    return this.parts.known.trustOf(clientIdOf(peer), identity);
+  }
+
+  async markVerified(peer: Address): Promise<void> {
+    await this.parts.known.trust(peer, 'verified-in-person');
+  }
+
+  lastStateWith(peer: Address): ConversationState | undefined {
+    return this.#conversations.get(peer)?.state ?? this.#broken.get(peer);
   }
 
   conversationWith(peer: Address): ConversationControl | undefined {
@@ -367,6 +406,8 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost, Aw
   }
 
   ended(conversation: ConversationControl): void {
+    const { brokenState } = conversation;
+    if (brokenState !== undefined) this.#keepBroken(brokenState);
     if (this.#conversations.get(conversation.peer) === conversation) this.#conversations.delete(conversation.peer);
     if (this.#status === 'closed') {
       conversation.stop();
@@ -383,6 +424,10 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost, Aw
   /** Takes up a conversation that was stored. */
   resume(state: ConversationState, identity: PeerIdentity, start: Start | undefined): void {
     const { peer, role } = state;
+    if (state.at === 'broken') {
+      this.#keepBroken(state);
+      if (state.inbox.length === 0) return;
+    }
     const conversation =
       this.#conversations.get(peer.address) ??
       this.newConversation(peer.address, identity.name, role === 'initiator' ? 'own' : 'peer');
@@ -438,9 +483,22 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost, Aw
     watched: Watched = identity,
     start?: Start,
   ): void {
+    this.#meet(conversation, identity);
+    if (conversation.status === 'closed') {
+      this.forget(state);
+      return;
+    }
     const keeper = this.#keeperOf(state, identity, start);
-    const actor: SessionActor = new SessionActor(state, this.#contextOf(state.suite), keeper, this.clock, (output) =>
-      conversation.release(actor, output),
+    const actor: SessionActor = new SessionActor(
+      state,
+      this.#contextOf(state.suite),
+      keeper,
+      this.clock,
+      (output) => conversation.release(actor, output),
+      {
+        failed: (error, retry) => conversation.storeFailed(error, retry),
+        explains: () => conversation.explains,
+      },
     );
     const number = safetyNumber(this.parts.provider, state.own.fingerprint, state.peer.fingerprint);
     const initiatedBy = state.role === 'initiator' ? 'own' : 'peer';
@@ -451,11 +509,43 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost, Aw
       initiatedBy,
       ...(start === undefined ? {} : { start }),
     });
-    if (!identity.verified || conversation.status === 'closed') return;
+    this.#dropBroken(conversation.peer, state);
+    if (!identity.verified) return;
     const stop = watchVerification(watched, this.clock, this.parts.recheckMs, (error) => {
       conversation.unverify(actor, error);
     });
     void conversation.closed.then(stop);
+  }
+
+  /** Tells of a name that is known under other keys, and remembers who it is. */
+  #meet(conversation: ConversationControl, identity: PeerIdentity): void {
+    const { known } = this.parts;
+    const change = known.changeOf(conversation.peer, identity);
+    if (change !== undefined) {
+      conversation.tellKeyChange(change);
+      this.#events.emit('key-changed', { ...change, conversation });
+    }
+    known.meet(conversation.peer, identity).catch((error: unknown) => {
+      this.#events.emit('store-failed', { error: error as SimsError });
+    });
+  }
+
+  #keepBroken(state: ConversationState): void {
+    this.#broken.delete(state.peer.address);
+    this.#broken.set(state.peer.address, state);
+    for (const [peer, oldest] of this.#broken) {
+      if (this.#broken.size <= MAX_BROKEN) break;
+      this.#broken.delete(peer);
+      this.parts.forget?.(oldest);
+    }
+  }
+
+  /** A new session: what was known of the one before has been told. */
+  #dropBroken(peer: Address, next: ConversationState): void {
+    const broken = this.#broken.get(peer);
+    if (broken === undefined || equal(broken.conversationId, next.conversationId)) return;
+    this.#broken.delete(peer);
+    this.parts.forget?.(broken);
   }
 
   #contextOf(name: SuiteName): ConversationContext {

@@ -17,6 +17,7 @@ import type { Transport } from '../transport/transport.ts';
 import { utf8 } from '../bytes.ts';
 import { ClientControl, type Client } from './client.ts';
 import { systemClock, type Clock } from './clock.ts';
+import type { ContentSchema } from './content.ts';
 import { learnRelay, serverNameOf } from './hop.ts';
 import {
   addressOf,
@@ -26,17 +27,25 @@ import {
   type OwnIdentity,
   type RelayTrust,
 } from './identity.ts';
+import { KnownPeers, type PeerPin } from './knownPeers.ts';
 import { verifierOf, type AcceptPolicy } from './parts.ts';
-import { fingerprintText } from './peers.ts';
+import { fingerprintText, parseFingerprint } from './peers.ts';
 import { Prekeys, type PrekeyOptions } from './prekeys.ts';
-import { rememberedRelay, rememberRelay, storedConversations, storedIdentity, StoreKeeper, type StoredConversation } from './storedState.ts';
+import {
+  rememberedRelay,
+  rememberRelay,
+  storedConversations,
+  storedIdentity,
+  StoreKeeper,
+  type StoredConversation,
+} from './storedState.ts';
 import { DEFAULT_RECHECK_MS } from './verificationWatch.ts';
 
 /** Where the relay is: a URL, a transport that is connected already, or what makes one for each connection. */
 export type RelayTarget = string | Transport | ((signal: AbortSignal) => Promise<Transport>);
 
 /** Options of {@link Connect}; each has a default. */
-export interface ConnectOptions {
+export interface ConnectOptions<Data = unknown> {
   /** What this client calls itself, at most 128 bytes; default empty. */
   readonly name?: string;
   /** Suites to offer the relay, in the order of preference; default all but RSA. */
@@ -72,6 +81,13 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal;
   /** Bounds and delays of conversations. */
   readonly conversation?: Partial<ConversationOptions>;
+  /**
+   * A schema (Standard Schema 1) of the application's data. Data to be sent has to fit; what a peer sends and does not fit is
+   * not shown. It has to answer at once. Default: any data.
+   */
+  readonly content?: ContentSchema<Data>;
+  /** Peers whose keys are known beforehand, and what this side calls them. */
+  readonly pins?: readonly PeerPin[];
   /** Verifies certificates of people; without it they are refused. */
   readonly verifyCertificate?: VerifyCertificate;
   /**
@@ -95,7 +111,7 @@ export interface ClientEnvironment {
 }
 
 /** Connects to a relay. See {@link createConnect}. */
-export type Connect = (target: RelayTarget, options?: ConnectOptions) => Promise<Client>;
+export type Connect = <Data = unknown>(target: RelayTarget, options?: ConnectOptions<Data>) => Promise<Client<Data>>;
 
 /**
  * The `connect` of an environment. It resolves when the relay is authenticated and has sent its list. It throws
@@ -103,7 +119,9 @@ export type Connect = (target: RelayTarget, options?: ConnectOptions) => Promise
  * `store/*`, `transport/*` and the handshake's errors; nothing is left open then.
  */
 export function createConnect(environment: ClientEnvironment): Connect {
-  return (target, options = {}) => connectWith(environment, target, options);
+  // Whatever a conversation shows has gone through the schema that `Data` comes from.
+  return <Data>(target: RelayTarget, options: ConnectOptions<Data> = {}) =>
+    connectWith(environment, target, options) as Promise<Client<Data>>;
 }
 
 async function connectWith(
@@ -174,6 +192,8 @@ async function connectWith(
       reconnect: options.reconnect ?? typeof target !== 'object',
       endsConversations: store === undefined,
       relayTrust,
+      known: await KnownPeers.load(store, options.pins),
+      ...(options.content === undefined ? {} : { content: options.content }),
       recheckMs: options.recheckMs ?? DEFAULT_RECHECK_MS,
       ...(rsaPool === undefined ? {} : { rsaPool }),
       ...(prekeys === undefined ? {} : { prekeys }),
@@ -369,17 +389,4 @@ function checkedSuites(names: readonly SuiteName[], suites: readonly Suite[]): r
   if (unknown !== undefined) throw new SimsError('client/invalid-argument', `no suite ${unknown} here`);
   if (names.length === 0) throw new SimsError('client/invalid-argument', 'no suites');
   return names;
-}
-
-/**
- * The bytes of a fingerprint.
- *
- * @throws `client/invalid-argument` unless it is `sha256:` and 64 hexadecimal digits
- */
-export function parseFingerprint(text: string): Uint8Array {
-  const digits = /^sha256:([0-9a-f]{64})$/iu.exec(text)?.[1];
-  if (digits === undefined) {
-    throw new SimsError('client/invalid-argument', 'a fingerprint is sha256: and 64 hexadecimal digits');
-  }
-  return Uint8Array.from({ length: 32 }, (_, index) => Number.parseInt(digits.slice(index * 2, index * 2 + 2), 16));
 }

@@ -3,45 +3,25 @@
  *
  * @packageDocumentation
  */
-import { equal, fromUtf8, utf8 } from '../bytes.ts';
-import { decodeCbor, encodeCbor } from '../codec/cbor.ts';
-import { isWellFormed } from '../codec/value.ts';
+import { equal } from '../bytes.ts';
 import type { SuiteName } from '../crypto/suite.ts';
 import { SimsError, type ErrorCode } from '../errors.ts';
 import { messageIdFromBytes, type Address, type MessageId } from '../messages/address.ts';
 import type { Message } from '../messages/messages.ts';
 import type { ConversationOutput, RecordMessage } from '../session/conversation.ts';
+import type { RecordExplanation } from '../session/explain.ts';
+import type { PreviousComparison } from '../session/previous.ts';
 import type { Evidence } from '../session/receiving.ts';
 import type { CloseReason, Consistency, ConversationState, InboxEntry } from '../session/state.ts';
 import type { Clock } from './clock.ts';
+import { decodeContent, encodeContent, type Content, type ContentSchema, type ReceivedMessage } from './content.ts';
 import { Emitter, type Events } from './emitter.ts';
 import { Inbox } from './inbox.ts';
+import type { KeyChange, PeerTrust } from './knownPeers.ts';
 import type { PeerIdentity } from './peers.ts';
 import { isHeard, remember, type OwnStart, type Start } from './start.ts';
 import { OpenReceipt, type DeliveryState, type Receipt } from './receipt.ts';
-import type { SessionActor } from './sessionActor.ts';
-
-/** Longest text or encoded data of one message, in bytes. */
-export const MAX_CONTENT_BYTES = 524_288;
-
-/** A message that came. */
-export interface ReceivedMessage {
-  readonly id: MessageId;
-  /** Number in the peer's history, from 1. */
-  readonly number: number;
-  readonly kind: 'text' | 'data';
-  /** The text; empty for data. Not cleaned: strip control characters before a terminal sees them. */
-  readonly text: string;
-  /** The application's data; `undefined` for text. */
-  readonly data: unknown;
-  /** How many of this side's messages the peer had received when it wrote this. */
-  readonly inSightOf: number;
-  /** Milliseconds since 1970, by this side's clock. */
-  readonly receivedAtMs: number;
-}
-
-/** What to send: text, or data that CBOR can hold (numbers below 2^53, texts, bytes, booleans, null, arrays, maps). */
-export type Content = string | { readonly data: unknown };
+import type { ReleasedOutput, Retry, SessionActor } from './sessionActor.ts';
 
 /** Options of {@link Conversation.send}. */
 export interface SendOptions {
@@ -65,13 +45,30 @@ export interface ConversationEvents {
   /** A message of this side moved on. */
   readonly state: { readonly id: MessageId; readonly state: DeliveryState; readonly reason?: string };
   /** The histories agree, have a gap, or do not agree; then with evidence, and the conversation has ended. */
-  readonly consistency: { readonly consistency: Consistency; readonly evidence?: Evidence };
+  readonly consistency: {
+    readonly consistency: Consistency;
+    readonly evidence?: Evidence;
+    readonly explanation?: RecordExplanation;
+  };
+  /** What the peer knows of the last conversation with it, by the handshake of this one. */
+  readonly previous: PreviousComparison;
+  /** The name of the peer is known under other keys. Told before anything is sent. */
+  readonly 'key-changed': KeyChange;
+  /**
+   * The store did not take a new state. Nothing is lost: a send is rejected, a record comes again, and all else is tried
+   * again at `retryAtMs`. With `store/conflict` another client has written, and the conversation ends here.
+   */
+  readonly 'store-failed': { readonly error: SimsError; readonly retryAtMs?: number };
   /** The peer has answered for the first time a conversation that began while it was away. */
   readonly confirmed: { readonly suite: SuiteName };
   /** A newer handshake replaced the keys. */
   readonly replaced: { readonly suite: SuiteName };
-  /** A record came that was not accepted. Harmless repeats among them. */
-  readonly dropped: { readonly code: ErrorCode; readonly detail: string };
+  /**
+   * A record came that was not accepted, harmless repeats among them, or a message whose content cannot be shown
+   * (`client/content-refused`, `codec/*`): that one is acknowledged. `explanation`: what was expected, what came, what to do; made
+   * only while somebody listens, for it costs as much as the record.
+   */
+  readonly dropped: { readonly code: ErrorCode; readonly detail: string; readonly explanation?: RecordExplanation };
   /**
    * The peer's certificate does not vouch for it any more: its time is over, or `error` says what a look at it gave (it was
    * revoked, for instance). `identity` is no longer verified; the conversation goes on unless it is closed. `client.open` looks at
@@ -85,7 +82,8 @@ export interface ConversationEvents {
  * One conversation with one peer. Read it with `for await (const message of conversation)`, by one reader: it ends when
  * the conversation has ended and everything was read. A message counts as taken when the reader asks for the next.
  */
-export interface Conversation extends AsyncIterable<ReceivedMessage>, AsyncDisposable, Events<ConversationEvents> {
+export interface Conversation<Data = unknown>
+  extends AsyncIterable<ReceivedMessage<Data>>, AsyncDisposable, Events<ConversationEvents> {
   readonly peer: Address;
   /** `offered`: a peer asks, and waits for {@link Conversation.accept}. */
   readonly status: 'offered' | 'opening' | 'open' | 'closed';
@@ -94,7 +92,9 @@ export interface Conversation extends AsyncIterable<ReceivedMessage>, AsyncDispo
   /** What the relay calls the peer; its word alone. */
   readonly relayedName: string;
   /** Who the peer is. @throws `client/not-open` before the handshake */
-  readonly identity: PeerIdentity;
+  readonly identity: PeerIdentity & { readonly trust: PeerTrust };
+  /** Who else is known by the peer's name; `undefined` for nobody. */
+  readonly keyChange: KeyChange | undefined;
   /** @throws `client/not-open` before the handshake */
   readonly suite: SuiteName;
   /** Sixty digits to compare by another channel. @throws `client/not-open` before the handshake */
@@ -106,7 +106,15 @@ export interface Conversation extends AsyncIterable<ReceivedMessage>, AsyncDispo
    * is away, until it comes back (event `confirmed`).
    */
   readonly confirmed: boolean;
+  /** How the histories of both sides stand; what the protocol calls the status of a conversation. */
   readonly consistency: Consistency;
+  /**
+   * Sixty digits of all that was said so far: the same on both sides when nothing is on its way, to compare as a safety
+   * number is. @throws `client/not-open` before the handshake
+   */
+  readonly digest: string;
+  /** What the newest handshake showed of the conversation before; `undefined` when there was nothing to compare. */
+  readonly previous: PreviousComparison | undefined;
   /** Resolves when the conversation has ended. */
   readonly closed: Promise<ConversationEnd>;
   /**
@@ -121,11 +129,17 @@ export interface Conversation extends AsyncIterable<ReceivedMessage>, AsyncDispo
    * Sends a message, in the order of the calls. Resolves when its state is stored and it is on its way, which may wait
    * for a place in the window of unacknowledged messages.
    *
-   * @throws `client/text-too-long`, `codec/lone-surrogate`, `client/aborted`, `client/conversation-closed`, `store/failed`
+   * @throws `client/text-too-long`, `client/content-invalid`, `codec/lone-surrogate`, `client/aborted`,
+   *   `client/conversation-closed`, `store/failed`
    */
   send(content: Content, options?: SendOptions): Promise<Receipt>;
   /** Renews the sending keys with the next message. */
   rekey(): Promise<void>;
+  /**
+   * Two people have compared the safety number by another channel: remembered for the peer's key, in the store where there
+   * is one. @throws `client/not-open` before the handshake, `store/*`
+   */
+  markVerified(): Promise<void>;
   /** Ends the conversation; resolves when the peer has acknowledged that, or after 5 s. */
   close(): Promise<void>;
 }
@@ -140,6 +154,10 @@ export interface ConversationHost {
   /** Stored state of an ended session may go. */
   forget(state: ConversationState): void;
   ended(conversation: ConversationControl): void;
+  /** Checks the application's data. */
+  readonly content: ContentSchema | undefined;
+  trustOf(peer: Address, identity: PeerIdentity): PeerTrust;
+  markVerified(peer: Address): Promise<void>;
 }
 
 /** What a handshake made. */
@@ -197,6 +215,8 @@ export class ConversationControl implements Conversation {
   #status: Conversation['status'];
   #confirmed = false;
   #consistency: Consistency = 'consistent';
+  #previous: PreviousComparison | undefined;
+  #keyChange: KeyChange | undefined;
   #resolveClosed!: (end: ConversationEnd) => void;
 
   constructor(
@@ -229,8 +249,36 @@ export class ConversationControl implements Conversation {
     return this.#consistency;
   }
 
-  get identity(): PeerIdentity {
-    return this.#current().identity;
+  get identity(): Conversation['identity'] {
+    const { identity } = this.#current();
+    return { ...identity, trust: this.#host.trustOf(this.peer, identity) };
+  }
+
+  get digest(): string {
+    return this.#current().actor.digest;
+  }
+
+  get previous(): PreviousComparison | undefined {
+    return this.#previous;
+  }
+
+  get keyChange(): KeyChange | undefined {
+    return this.#keyChange;
+  }
+
+  /** Of the session that carries what is new. */
+  get state(): ConversationState | undefined {
+    return this.#sessions.at(-1)?.actor.state;
+  }
+
+  /** Of a session whose history does not agree. */
+  get brokenState(): ConversationState | undefined {
+    return this.#sessions.find(({ actor }) => actor.state.at === 'broken')?.actor.state;
+  }
+
+  /** Whether explanations of records that are not accepted would be heard. */
+  get explains(): boolean {
+    return this.#events.has('dropped') || this.#events.has('consistency');
   }
 
   get suite(): SuiteName {
@@ -265,11 +313,7 @@ export class ConversationControl implements Conversation {
 
   send(content: Content, options: SendOptions = {}): Promise<Receipt> {
     return new Promise((resolve, reject) => {
-      const kind = typeof content === 'string' ? 'text' : 'data';
-      const bytes = typeof content === 'string' ? encodeText(content) : encodeCbor(content.data);
-      if (bytes.length > MAX_CONTENT_BYTES) {
-        throw new SimsError('client/text-too-long', `${bytes.length} bytes, at most ${MAX_CONTENT_BYTES}`);
-      }
+      const { kind, bytes } = encodeContent(content, this.#host.content);
       if (this.#status === 'closed') throw closedError();
       const { signal } = options;
       if (signal?.aborted === true) throw abortedError(signal);
@@ -293,6 +337,11 @@ export class ConversationControl implements Conversation {
     await this.#current().actor.submit({ type: 'rekey' });
   }
 
+  async markVerified(): Promise<void> {
+    this.#current();
+    await this.#host.markVerified(this.peer);
+  }
+
   async close(): Promise<void> {
     if (this.#status === 'offered') this.reject();
     await this.closeAs('closed');
@@ -303,7 +352,10 @@ export class ConversationControl implements Conversation {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<ReceivedMessage> {
-    for await (const { entry } of this.#inbox) yield received(entry);
+    for await (const { entry } of this.#inbox) {
+      const message = this.#readable(entry);
+      if (message !== undefined) yield message;
+    }
   }
 
   /** Ends every session with a reason for the peer. */
@@ -329,10 +381,29 @@ export class ConversationControl implements Conversation {
     this.#sessions.push(session);
     this.#restore(session);
     this.#order();
+    this.#consistency = this.#current().actor.state.consistency;
     this.#status = 'open';
     if (session.initiatedBy === 'peer') this.#confirmed = true;
     if (replaces && session.start === undefined) this.#events.emit('replaced', { suite: session.actor.state.suite });
     void this.#pump();
+  }
+
+  /** The name of the peer is known under other keys. */
+  tellKeyChange(change: KeyChange): void {
+    this.#keyChange = change;
+    this.#events.emit('key-changed', change);
+  }
+
+  /** What a handshake showed of the conversation before. */
+  tellPrevious(comparison: PreviousComparison | undefined): void {
+    this.#previous = comparison;
+    if (comparison !== undefined) this.#events.emit('previous', comparison);
+  }
+
+  /** A state of a session could not be stored. */
+  storeFailed(error: SimsError, { retryAtMs, isFinal }: Retry): void {
+    this.#events.emit('store-failed', { error, ...(retryAtMs === undefined ? {} : { retryAtMs }) });
+    if (isFinal) this.end({ by: 'fault', reason: 'failed' });
   }
 
   /** The verification of a session's peer has ended. */
@@ -442,7 +513,7 @@ export class ConversationControl implements Conversation {
   }
 
   /** Acts on an output of a session, now that its state is stored. */
-  release(actor: SessionActor, output: ConversationOutput): void {
+  release(actor: SessionActor, output: ReleasedOutput): void {
     switch (output.type) {
       case 'send':
         if (output.message.type !== 'ack') this.#host.track(output.message.id, actor);
@@ -521,6 +592,17 @@ export class ConversationControl implements Conversation {
       this.#host.track(id, actor);
     }
     for (const entry of inbox) if (entry.shown && entry.kind !== 'close') this.#show(entry, actor);
+  }
+
+  /** A message, unless its content cannot be shown: the peer sent what is not text, not data, or not of the schema. */
+  #readable(entry: InboxEntry): ReceivedMessage | undefined {
+    try {
+      return decodeContent(entry, this.#host.content);
+    } catch (error) {
+      if (!(error instanceof SimsError)) throw error;
+      this.#events.emit('dropped', { code: error.code, detail: error.message });
+      return undefined;
+    }
   }
 
   #moved(output: Extract<ConversationOutput, { type: 'state' }>): void {
@@ -644,18 +726,6 @@ export class ConversationControl implements Conversation {
 /** The own start of a session whose peer was not heard. */
 function ownUnheard({ start, actor }: Session): OwnStart | undefined {
   return start?.role === 'initiator' && !isHeard(actor.state) ? start : undefined;
-}
-
-function received(entry: InboxEntry): ReceivedMessage {
-  const { m, id, kind, content, inSightOf, receivedAtMs } = entry;
-  const common = { id, number: m, inSightOf, receivedAtMs };
-  if (kind === 'text') return { ...common, kind, text: fromUtf8(content), data: undefined };
-  return { ...common, kind: 'data', text: '', data: decodeCbor(content) };
-}
-
-function encodeText(text: string): Uint8Array {
-  if (!isWellFormed(text)) throw new SimsError('codec/lone-surrogate', 'the text holds half of a surrogate pair');
-  return utf8(text);
 }
 
 function closedError(): SimsError {

@@ -21,6 +21,11 @@ export class Emitter<Map extends object> implements Events<Map> {
     return () => listeners.delete(entry);
   }
 
+  /** Whether anybody would be told. */
+  has(type: keyof Map): boolean {
+    return (this.#listeners.get(type)?.size ?? 0) > 0;
+  }
+
   emit<Type extends keyof Map>(type: Type, event: Map[Type]): void {
     for (const listener of this.#listeners.get(type) ?? []) {
       try {

@@ -23,9 +23,12 @@ import type { ClientConnect } from '../messages/clientConnect.ts';
 import type { ErrorMessage } from '../messages/error.ts';
 import type { Message } from '../messages/messages.ts';
 import type { ErrorReason } from '../messages/reason.ts';
+import type { PreviousComparison } from '../session/previous.ts';
+import type { ConversationState } from '../session/state.ts';
 import type { ConversationControl } from './conversation.ts';
 import { verifierOf, type ClientParts } from './parts.ts';
 import { printableName } from './peers.ts';
+import { judgePrevious, previousParameters } from './previous.ts';
 
 /** Options of `client.open`. */
 export interface OpenOptions {
@@ -62,6 +65,8 @@ export interface OpeningsHost {
   newConversation(peer: Address, relayedName: string, initiatedBy: 'own' | 'peer'): ConversationControl;
   /** What the relay's list calls a client; empty when it does not say. */
   relayedNameOf(peer: Address): string;
+  /** Where the last conversation with a peer stands, if it has not ended in order. */
+  lastStateWith(peer: Address): ConversationState | undefined;
   /** How many conversations wait for the application to accept them. */
   offeredCount(): number;
   /** Makes the session now, and its place in the conversation when the returned function is called. */
@@ -145,6 +150,7 @@ export class Openings {
       const nonce = provider.random(32);
       const id = messageIdFromBytes(nonce.subarray(0, 8));
       const timer = new Timer(parts.clock);
+      const known = this.#host.lastStateWith(peer.address);
       let attach: (() => void) | undefined;
       const abort = (): void => {
         run.feed({ type: 'abort', error: abortedError(signal?.reason) });
@@ -172,6 +178,7 @@ export class Openings {
             attach = this.#host.prepare({ conversation, established: produced, role: 'initiator', peer });
             break;
           case 'confirmed':
+            conversation.tellPrevious(judgePrevious(known, produced.parameters));
             attach?.();
             conversation.confirm();
             settle(undefined);
@@ -181,7 +188,11 @@ export class Openings {
         }
       };
       const context = this.#context(parts.address, peer.address, this.#host.label, peer.label);
-      const run = runInitiator(context, this.#answers(), { output, failed: settle });
+      const answers: AnswerHost = {
+        ...this.#answers(),
+        parameters: () => previousParameters(this.#host.lastStateWith(peer.address)),
+      };
+      const run = runInitiator(context, answers, { output, failed: settle });
       this.#openings.set(keyOf(peer.address, id), {
         peer: peer.address,
         feed: (input) => run.feed(input),
@@ -295,6 +306,9 @@ class Answering {
   readonly #waiting: { resolve: () => void; reject: (error: SimsError) => void }[] = [];
   #peer: HandshakePeer;
   #conversation: ConversationControl | undefined;
+  /** As it was before phase 2. */
+  #known: ConversationState | undefined;
+  #previous: PreviousComparison | undefined;
 
   constructor(host: OpeningsHost, message: ClientConnect, peer: HandshakePeer, servable: () => readonly SuiteName[]) {
     this.#host = host;
@@ -323,9 +337,16 @@ class Answering {
         return produced.handshakeId === this.#message.id ? this.#consent(run) : { type: 'reject', code: 'malformed' };
       case 'authenticated':
         this.#peer = { ...this.#peer, name: produced.name };
-        return { type: 'finish', name, parameters: {}, nowMs: clock.now() };
+        this.#previous = judgePrevious(this.#known, produced.parameters);
+        return {
+          type: 'finish',
+          name,
+          parameters: previousParameters(this.#host.lastStateWith(this.#peer.address)),
+          nowMs: clock.now(),
+        };
       case 'established': {
         const conversation = this.#conversation!;
+        conversation.tellPrevious(this.#previous);
         this.#host.prepare({ conversation, established: produced, role: 'responder', peer: this.#peer })();
         this.settle(undefined);
         this.#announce(conversation);
@@ -380,6 +401,7 @@ class Answering {
 
   #accept(): ResponderInput {
     const { provider, identity, clock } = this.#host.parts;
+    this.#known = this.#host.lastStateWith(this.#peer.address);
     return {
       type: 'accept',
       suites: this.#servable(),

@@ -12,7 +12,9 @@ import type { Encoding } from '../messages/wire.ts';
 import type { ConversationOptions, ConversationState } from '../session/state.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { Clock } from './clock.ts';
+import type { ContentSchema } from './content.ts';
 import type { OwnIdentity, RelayTrust } from './identity.ts';
+import type { KnownPeers } from './knownPeers.ts';
 import type { PeerIdentity } from './peers.ts';
 import type { Prekeys } from './prekeys.ts';
 import type { Keeper } from './sessionActor.ts';
@@ -65,6 +67,10 @@ export interface ClientParts {
   readonly keeperOf?: (state: ConversationState, identity: PeerIdentity, start: Start | undefined) => Keeper;
   /** A conversation has ended for good: what was kept of it may go. */
   readonly forget?: (state: ConversationState) => void;
+  /** Whom this client has met. */
+  readonly known: KnownPeers;
+  /** Checks the application's data. */
+  readonly content?: ContentSchema;
   /** Called once, when the client has closed. */
   readonly cleanUp: () => Promise<void>;
 }

@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 import { hex } from '../bytes.ts';
+import { SimsError } from '../errors.ts';
 import type { VerifiedIdentity } from '../handshake/identity.ts';
 import type { Address } from '../messages/address.ts';
 import type { AwayItem, ListItem, ListUpdate, OnlineItem, PersonKind } from '../messages/list.ts';
@@ -52,6 +53,19 @@ export interface PeerIdentity {
 /** `sha256:` and hexadecimal digits. */
 export function fingerprintText(fingerprint: Uint8Array): string {
   return `sha256:${hex(fingerprint)}`;
+}
+
+/**
+ * The bytes of a fingerprint.
+ *
+ * @throws `client/invalid-argument` unless it is `sha256:` and 64 hexadecimal digits
+ */
+export function parseFingerprint(text: string): Uint8Array {
+  const digits = /^sha256:([0-9a-f]{64})$/iu.exec(text)?.[1];
+  if (digits === undefined) {
+    throw new SimsError('client/invalid-argument', 'a fingerprint is sha256: and 64 hexadecimal digits');
+  }
+  return Uint8Array.from({ length: 32 }, (_, index) => Number.parseInt(digits.slice(index * 2, index * 2 + 2), 16));
 }
 
 /** A name as it may be shown: without control characters, line breaks, and marks that turn the direction of text. */

@@ -6,6 +6,8 @@
 import { SimsError } from '../errors.ts';
 import { CONVERSATION_TRANSITIONS, stepConversation } from '../session/conversation.ts';
 import type { ConversationInput, ConversationOutput } from '../session/conversation.ts';
+import { conversationDigest, digestDigits } from '../session/digest.ts';
+import { explainRecord, type RecordExplanation } from '../session/explain.ts';
 import { eraseSuperseded, type ConversationContext, type ConversationState } from '../session/state.ts';
 import type { Clock } from './clock.ts';
 
@@ -33,7 +35,12 @@ export interface Retry {
 export interface ActorHooks {
   /** A state could not be stored. */
   readonly failed?: (error: SimsError, retry: Retry) => void;
+  /** Whether somebody wants to know why records are not accepted: it costs as much as opening them. */
+  readonly explains?: () => boolean;
 }
+
+/** An output, with what explains it where it is about a record that was not accepted. */
+export type ReleasedOutput = ConversationOutput & { readonly explanation?: RecordExplanation };
 
 interface Waiting {
   readonly input: ConversationInput;
@@ -56,7 +63,7 @@ export class SessionActor {
   readonly #context: ConversationContext;
   readonly #keeper: Keeper;
   readonly #clock: Clock;
-  readonly #release: (output: ConversationOutput) => void;
+  readonly #release: (output: ReleasedOutput) => void;
   readonly #hooks: ActorHooks;
   #state: ConversationState;
   #waiting: Waiting[] = [];
@@ -76,7 +83,7 @@ export class SessionActor {
     context: ConversationContext,
     keeper: Keeper,
     clock: Clock,
-    release: (output: ConversationOutput) => void,
+    release: (output: ReleasedOutput) => void,
     hooks: ActorHooks = {},
   ) {
     this.#state = state;
@@ -90,6 +97,12 @@ export class SessionActor {
   /** The state that was committed last. */
   get state(): ConversationState {
     return this.#state;
+  }
+
+  /** Sixty digits of what was said so far. */
+  get digest(): string {
+    const { provider } = this.#context.suite;
+    return digestDigits(provider, conversationDigest(provider, this.#state));
   }
 
   /** Whether the machine takes inputs of this type now. */
@@ -168,20 +181,21 @@ export class SessionActor {
 
   #stepAll(batch: readonly Waiting[]): {
     readonly done: Waiting[];
-    readonly outputs: ConversationOutput[];
+    readonly outputs: ReleasedOutput[];
     /** From the state stored last to the one to store. */
     readonly states: readonly ConversationState[];
   } {
     let next = this.#state;
     const states = [next];
     const done: Waiting[] = [];
-    const outputs: ConversationOutput[] = [];
+    const outputs: ReleasedOutput[] = [];
     for (const waiting of batch) {
       try {
-        const step = stepConversation(next, waiting.input, this.#context);
+        const before = next;
+        const step = stepConversation(before, waiting.input, this.#context);
         if (step.state !== next) states.push(step.state);
         next = step.state;
-        outputs.push(...step.outputs);
+        outputs.push(...this.#explained(before, waiting.input, step.outputs));
         done.push(waiting);
       } catch (error) {
         const isMisuse = error instanceof SimsError && error.code === 'session/unexpected-input';
@@ -220,7 +234,20 @@ export class SessionActor {
     });
   }
 
-  #act(output: ConversationOutput): void {
+  /** Adds why a record was not accepted, by the state as it was before. */
+  #explained(
+    before: ConversationState,
+    input: ConversationInput,
+    outputs: readonly ConversationOutput[],
+  ): readonly ReleasedOutput[] {
+    const isAbout = ({ type }: ConversationOutput): boolean => type === 'dropped' || type === 'consistency';
+    if (input.type !== 'receive' || !outputs.some(isAbout) || this.#hooks.explains?.() !== true) return outputs;
+    const explanation = explainRecord(before, input.message, this.#context);
+    if (explanation.problem === 'none') return outputs;
+    return outputs.map((output) => (isAbout(output) ? { ...output, explanation } : output));
+  }
+
+  #act(output: ReleasedOutput): void {
     if (output.type !== 'timer') {
       this.#release(output);
       return;

@@ -7,6 +7,7 @@ import type { AsyncKem, Kem, KemKeyPair, RandomBytes } from '../crypto/provider.
 import { SimsError } from '../errors.ts';
 import type { InitiatorOutput } from './initiator.ts';
 import { andThen, attempt, type MaybePromise } from './maybePromise.ts';
+import type { HandshakeParameters } from './parameters.ts';
 import type { ResponderOutput } from './responder.ts';
 import { conceal } from './secrets.ts';
 import type * as shared from './states.ts';
@@ -17,6 +18,8 @@ export interface AnswerHost {
   /** Signs with the own credential's signature key; may ask a card. A SimsError that it throws ends the handshake. */
   readonly sign: (request: shared.SignOutput) => MaybePromise<Uint8Array>;
   readonly verifyCredential: VerifyCredential;
+  /** Of an initiator: what to say to a responder that is verified now, in place of the parameters given at the start. */
+  readonly parameters?: () => HandshakeParameters;
   readonly random: RandomBytes;
   /** RSA pairs made ahead; without it, or when it is empty, a pair is generated, which takes about a second. */
   readonly rsaPool?: {
@@ -59,7 +62,11 @@ function answer(output: InitiatorOutput | ResponderOutput, host: AnswerHost): Ma
   switch (output.type) {
     case 'verify':
       return attempt<Answer, Answer>(
-        () => andThen(host.verifyCredential(output), (identity) => ({ type: 'verified', identity })),
+        () => andThen(host.verifyCredential(output), (identity) => ({
+            type: 'verified',
+            identity,
+            ...(host.parameters === undefined ? {} : { parameters: host.parameters() }),
+          })),
         (error) => ({ type: 'refused', error: asSimsError(error, 'verification') }),
       );
     case 'sign':

@@ -235,11 +235,19 @@ function acceptResponder(
   context: HandshakeContext,
 ): InitiatorStep {
   checkIdentity(input.identity, state.credential, context, 'initiator');
-  const { own, suite, body2, times, tr2, encapsulationKey } = state;
+  const { suite, body2, times, tr2, encapsulationKey } = state;
+  const { parameters } = input;
+  const own = parameters === undefined ? state.own : { ...state.own, introduction: saying(parameters, state.own, context) };
   return {
     state: { at: 'encapsulating', own, suite, body2, times, tr2, encapsulationKey, peer: input.identity },
     outputs: [{ type: 'encapsulate', suite, encapsulationKey }],
   };
+}
+
+function saying(parameters: HandshakeParameters, { introduction }: Own, context: HandshakeContext): Uint8Array {
+  const { credential, name } = bodies.decodeInitiatorIntroduction(introduction);
+  const encoded = encodeParameters(parameters, context.plane, 'initiator');
+  return bodies.encodeInitiatorIntroduction({ credential, name, parameters: encoded });
 }
 
 function askSignature(

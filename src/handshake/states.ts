@@ -26,6 +26,8 @@ export interface MessageInput {
 export interface VerifiedInput {
   readonly type: 'verified';
   readonly identity: VerifiedIdentity;
+  /** To an initiator: what to say to that responder, in place of the parameters given at the start. */
+  readonly parameters?: HandshakeParameters;
 }
 
 /** Answers {@link VerifyOutput}: they are not, or it could not be found out. The handshake ends with that error. */

@@ -201,7 +201,7 @@ function explainOpening(
         'Take messages; it comes again.',
       );
     }
-    if (code === 'session/malformed-record') {
+    if (error instanceof SimsError && error.fault === 'peer' && code !== 'session/authentication-failed') {
       return problem('malformed', 'a body of this version', messageOf(error), 'The peer speaks another version.');
     }
     if (code !== 'session/authentication-failed') throw error;
