@@ -130,6 +130,29 @@ export function fromBase64url(text: string): Uint8Array {
   return bytes;
 }
 
+/**
+ * Whether characters `start` to `end` of a text are the canonical base64url of some bytes; these go to `target` from
+ * `offset` on, where one is given. Neither throws nor makes a text: names are looked at with every message.
+ */
+export function readsBase64url(text: string, start: number, end: number, target?: Uint8Array, offset = 0): boolean {
+  if ((end - start) % 4 === 1 || end > text.length) return false;
+  let at = offset;
+  let bits = 0;
+  let held = 0;
+  for (let index = start; index < end; index += 1) {
+    const code = text.charCodeAt(index);
+    const value = code < 128 ? DIGIT_OF[code]! : NOT_A_DIGIT;
+    if (value === NOT_A_DIGIT) return false;
+    held = ((held << 6) | value) & 0xffff;
+    bits += 6;
+    if (bits < 8) continue;
+    bits -= 8;
+    if (target !== undefined) target[at] = held >> bits;
+    at += 1;
+  }
+  return (held & ((1 << bits) - 1)) === 0;
+}
+
 /** Lower-case hexadecimal. */
 export function hex(bytes: Uint8Array): string {
   let text = '';

@@ -5,6 +5,7 @@ import {
   concat,
   equal,
   fromBase64url,
+  readsBase64url,
   fromUtf8,
   hex,
   lengthPrefixed,
@@ -75,6 +76,9 @@ describe('base64url', () => {
         const canonical = bytes.toString('base64url') === text;
         expect(codeOf(() => fromBase64url(text))).toBe(canonical ? undefined : 'bytes/invalid-base64url');
         if (canonical) expect(fromBase64url(text)).toEqual(new Uint8Array(bytes));
+        const read = new Uint8Array(Math.floor((text.length * 3) / 4) + 2).fill(7);
+        expect(readsBase64url(`-${text}-`, 1, text.length + 1, read, 1)).toBe(canonical);
+        if (canonical) expect(read).toEqual(Uint8Array.of(7, ...bytes, 7));
       }),
       { numRuns: 2_000 },
     );

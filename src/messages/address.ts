@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-import { base64url, fromBase64url } from '../bytes.ts';
+import { base64url, readsBase64url } from '../bytes.ts';
 import { SimsError } from '../errors.ts';
 
 declare const brand: unique symbol;
@@ -46,8 +46,9 @@ export function addressFromBytes(bytes: Uint8Array): Address {
  * @throws `messages/invalid-address` if a caller forced a text into the type
  */
 export function addressBytes(address: Address): Uint8Array {
-  const bytes = bytesOf(address);
-  if (bytes === undefined) throw new SimsError('messages/invalid-address', 'not base64url(id) "." base64url(device)');
+  const bytes = new Uint8Array(ADDRESS_BYTES);
+  if (!readsAddress(address, bytes))
+    throw new SimsError('messages/invalid-address', 'not base64url(id) "." base64url(device)');
   return bytes;
 }
 
@@ -63,7 +64,7 @@ export function parseAddress(text: string): Address {
 
 /** Whether a value is the text of an address. */
 export function isAddress(value: unknown): value is Address {
-  return typeof value === 'string' && bytesOf(value) !== undefined;
+  return typeof value === 'string' && readsAddress(value);
 }
 
 /** The client of an address, without its device. */
@@ -89,8 +90,8 @@ export function messageIdFromBytes(bytes: Uint8Array): MessageId {
  * @throws `messages/invalid-message-id` if a caller forced a text into the type
  */
 export function messageIdBytes(id: MessageId): Uint8Array {
-  const bytes = id.length === MESSAGE_ID_CHARACTERS ? decoded(id) : undefined;
-  if (bytes === undefined) throw new SimsError('messages/invalid-message-id', 'not base64url of 8 bytes');
+  const bytes = new Uint8Array(MESSAGE_ID_BYTES);
+  if (!readsMessageId(id, bytes)) throw new SimsError('messages/invalid-message-id', 'not base64url of 8 bytes');
   return bytes;
 }
 
@@ -106,25 +107,18 @@ export function parseMessageId(text: string): MessageId {
 
 /** Whether a value is the text of a message id. */
 export function isMessageId(value: unknown): value is MessageId {
-  return typeof value === 'string' && value.length === MESSAGE_ID_CHARACTERS && decoded(value) !== undefined;
+  return typeof value === 'string' && readsMessageId(value);
 }
 
-function bytesOf(text: string): Uint8Array | undefined {
-  if (text.length !== ADDRESS_CHARACTERS || text[CLIENT_ID_CHARACTERS] !== '.') return undefined;
-  const id = decoded(text.slice(0, CLIENT_ID_CHARACTERS));
-  const device = decoded(text.slice(CLIENT_ID_CHARACTERS + 1));
-  if (id === undefined || device === undefined) return undefined;
-  const bytes = new Uint8Array(ADDRESS_BYTES);
-  bytes.set(id);
-  bytes.set(device, CLIENT_ID_BYTES);
-  return bytes;
+function readsAddress(text: string, target?: Uint8Array): boolean {
+  return (
+    text.length === ADDRESS_CHARACTERS &&
+    text[CLIENT_ID_CHARACTERS] === '.' &&
+    readsBase64url(text, 0, CLIENT_ID_CHARACTERS, target) &&
+    readsBase64url(text, CLIENT_ID_CHARACTERS + 1, ADDRESS_CHARACTERS, target, CLIENT_ID_BYTES)
+  );
 }
 
-function decoded(text: string): Uint8Array | undefined {
-  try {
-    return fromBase64url(text);
-  } catch (error) {
-    if (error instanceof SimsError) return undefined;
-    throw error;
-  }
+function readsMessageId(text: string, target?: Uint8Array): boolean {
+  return text.length === MESSAGE_ID_CHARACTERS && readsBase64url(text, 0, MESSAGE_ID_CHARACTERS, target);
 }
