@@ -52,7 +52,11 @@ export interface BundleStore {
    * A bundle of the first of the owner's suites that is among those given, and never again: `none-left` of that suite, or
    * `no-common-suite`. `undefined` for an owner that has no bundles to expect.
    */
-  take(owner: string, suites: readonly number[], nowMs: number): HeldBundle | 'none-left' | 'no-common-suite' | undefined;
+  take(
+    owner: string,
+    suites: readonly number[],
+    nowMs: number,
+  ): HeldBundle | 'none-left' | 'no-common-suite' | undefined;
   /** Whether messages are kept for the owner while it is away: it has published, and did not withdraw it. */
   keeps(owner: string): boolean;
   /** Forgets everything of an owner. */

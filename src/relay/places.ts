@@ -101,7 +101,7 @@ export class Places {
    * The policy has changed: `labelOf` gives the label of the same text. Where there is none, nobody can come back to it.
    */
   relabelAway(labelOf: (text: string) => Label | undefined): void {
-    for (const [owner, { presence, sinceMs }] of [...this.#away]) {
+    for (const [owner, { presence, sinceMs }] of this.#away) {
       const label = labelOf(presence.label.text);
       if (label === undefined) this.#forget(owner, presence);
       else {
@@ -129,7 +129,7 @@ export class Places {
 
   /** Expects nobody back any more. */
   endGraces(): void {
-    for (const graces of [...this.#graces.values()]) for (const presence of [...graces.keys()]) this.#giveUp(presence);
+    for (const graces of this.#graces.values()) for (const presence of graces.keys()) this.#giveUp(presence);
   }
 
   /** Nobody is expected back soon: who has published bundles is away, everyone else is gone. */

@@ -3,8 +3,7 @@
  *
  * @packageDocumentation
  */
-import type { Address, MessageId } from '../messages/address.ts';
-import { clientIdOf } from '../messages/address.ts';
+import { clientIdOf, type Address, type MessageId } from '../messages/address.ts';
 import type { Prekeys as PrekeysMessage, PrekeysFetch, PrekeysPublish } from '../messages/prekeys.ts';
 import type { ErrorReason } from '../messages/reason.ts';
 import { readBundles, type BundleStore } from './bundles.ts';
@@ -75,10 +74,9 @@ export class Prekeys {
 
   #fetch(session: Session, { id, dst, ciphers }: PrekeysFetch): void {
     const { directory, counters, now } = this.#parts;
-    // All devices of a person together; and labels apart, so that none feels another.
-    const fetcher = `${clientIdOf(session.address)}|${session.item.label}`;
-    // Before anything else: whether somebody is there must not show in it.
-    if (!this.#rates.take(fetcher, dst, now())) return refuse(session, 'later', id);
+    // All devices of a person together; and before anything else: whether somebody is there must not show in it.
+    if (!this.#rates.take(clientIdOf(session.address), session.item.label, dst, now()))
+      return refuse(session, 'later', id);
     const own = session.subject.current.text;
     const presences = directory.at(dst);
     const same = presences.filter(({ label }) => label.text === own);

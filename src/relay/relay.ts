@@ -283,7 +283,7 @@ class RelayCore implements Relay {
       this.#policy.replace(policy);
       this.#places.endGraces();
       this.#places.relabelAway((text) => knownLabel(policy, text));
-      for (const connection of [...this.#connections.values()]) {
+      for (const connection of this.#connections.values()) {
         try {
           this.#assessAnew(connection);
         } catch (error) {
@@ -469,8 +469,7 @@ class RelayCore implements Relay {
         if (message.data === undefined) {
           this.#lists.request(session, message.id);
           session.handOverWaiting();
-        }
-        else session.send({ type: 'error', code: 'unexpected', ...(message.id && { msgId: message.id }) });
+        } else session.send({ type: 'error', code: 'unexpected', ...(message.id && { msgId: message.id }) });
         return;
       case 'prekeys':
         this.#prekeys.take(session, message);
@@ -587,4 +586,3 @@ class RelayCore implements Relay {
     });
   }
 }
-

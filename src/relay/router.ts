@@ -113,9 +113,7 @@ function passedOn(src: Address, message: Ack | ErrorMessage): ConversationAck | 
     const { code, msgId } = message;
     return { type: 'error', code, src, ...(msgId === undefined ? {} : { msgId }) };
   }
-  return message.saData === undefined
-    ? undefined
-    : { type: 'ack', src, saData: message.saData, data: message.data };
+  return message.saData === undefined ? undefined : { type: 'ack', src, saData: message.saData, data: message.data };
 }
 
 const FLOW_OF: Readonly<Record<Carried['type'], FlowKind>> = {

@@ -42,8 +42,7 @@ async function recheckStay(
   entrant: Entrant,
   recheck: () => Promise<number>,
 ): Promise<void> {
-  const log = (code: string): void =>
-    parts.effects.log?.({ event: 'recheck-failed', connection: connection.id, code });
+  const log = (code: string): void => parts.effects.log?.({ event: 'recheck-failed', connection: connection.id, code });
   let refused: SimsError | undefined;
   try {
     await recheck();

@@ -16,7 +16,10 @@ function leave(world: World, client: Client): void {
 }
 
 /** Alice, and Bob who has published bundles and left. */
-function withAway(options: ConstructorParameters<typeof World>[0] = {}, encoding: ClientOptions = {}): [World, Client, Client] {
+function withAway(
+  options: ConstructorParameters<typeof World>[0] = {},
+  encoding: ClientOptions = {},
+): [World, Client, Client] {
   const world = new World(options);
   const [alice, bob] = [world.join('alice'), world.join('bob', encoding)];
   publish(
@@ -80,9 +83,7 @@ describe('who is away and has published bundles', () => {
     world.pass(30 * DAY - 60_000);
     expect(alice.take()).toEqual([]);
     world.pass(120_000);
-    expect(alice.take()).toEqual([
-      { type: 'list', complete: false, data: [{ address: bob.address, online: false }] },
-    ]);
+    expect(alice.take()).toEqual([{ type: 'list', complete: false, data: [{ address: bob.address, online: false }] }]);
     expect(fetchOf(alice, bob)).toMatchObject({ code: 'unknown-peer' });
     expect(world.relay.metrics()).toMatchObject({ awayNow: 0, addressesNow: 1 });
   });
@@ -197,7 +198,9 @@ describe('messages for who is away', () => {
     expect(of(carol)).toEqual(others);
     expect(got.filter((message) => message.type === 'ack')).toHaveLength(1);
     const live = alice.say(bob.address, 'live');
-    expect(back.take()).toEqual([{ type: 'client-com', id: live, src: alice.address, saData: new Uint8Array(20), data: new Uint8Array(5) }]);
+    expect(back.take()).toEqual([
+      { type: 'client-com', id: live, src: alice.address, saData: new Uint8Array(20), data: new Uint8Array(5) },
+    ]);
   });
 
   it('are kept once, whatever is repeated', () => {

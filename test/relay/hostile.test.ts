@@ -436,7 +436,8 @@ describe('a slow reader', () => {
     expect(stored).toHaveLength(20);
     expect(stored.every((message) => message.type === 'client-com' && message.stored === true)).toBe(true);
     expect(before.length - 1 + stored.length).toBe(accepted);
-    for (const message of stored) again.send({ type: 'ack', src: alice.address, msgId: (message as { id: MessageId }).id });
+    for (const message of stored)
+      again.send({ type: 'ack', src: alice.address, msgId: (message as { id: MessageId }).id });
     expect(again.take()).toEqual([]);
     expect(world.watch('bob', { encoding: 'json' }).take()).toMatchObject([{ type: 'list' }]);
   });

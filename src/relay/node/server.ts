@@ -16,6 +16,7 @@ import type { RelayMetrics } from '../counters.ts';
 import type { RelayEvent } from '../effects.ts';
 import type { RelayIdentity } from '../hopHandshake.ts';
 import { limitsFrom, type RelayLimits } from '../limits.ts';
+import type { BundleStore } from '../bundles.ts';
 import type { Mailbox } from '../mailbox.ts';
 import { createRelay } from '../relay.ts';
 import { openAuditFile, type AuditFile } from './auditFile.ts';
@@ -68,6 +69,8 @@ export interface RelayServerOptions {
   readonly serverNames?: readonly string[];
   /** Default: in memory. */
   readonly mailbox?: Mailbox;
+  /** Bundles that clients publish. Default: in memory. */
+  readonly bundles?: BundleStore;
   /** Told what happens, without names or content. Default: nobody is. */
   readonly log?: (event: RelayEvent) => void;
   /** Told the decisions of the policy that are to be kept, every one of them. Default: nobody is. */
@@ -133,7 +136,7 @@ export async function startRelay(options: RelayServerOptions): Promise<RelayServ
   const identity = await identityOf(options, now());
   const named = options.policyFile === undefined ? undefined : await readPolicy(options.policyFile);
   const rsaPool = poolFor(suites, log);
-  const { name, describeCredential, serverNames, mailbox } = options;
+  const { name, describeCredential, serverNames, mailbox, bundles } = options;
   const policy = named?.policy ?? options.policy;
   const verifyCredential = options.verifyCredential ?? (await verifierOf(options.people, now));
   const auditFile = await auditFileOf(options, now);
@@ -158,6 +161,7 @@ export async function startRelay(options: RelayServerOptions): Promise<RelayServ
           ...(describeCredential === undefined ? {} : { describeCredential }),
           ...(serverNames === undefined ? {} : { serverNames }),
           ...(mailbox === undefined ? {} : { mailbox }),
+          ...(bundles === undefined ? {} : { bundles }),
           ...(rsaPool === undefined ? {} : { rsaPool }),
         }),
       now,
