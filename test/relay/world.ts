@@ -1,6 +1,6 @@
 /** A relay's core and its clients in one place, with virtual time and queues that a test holds up. */
 import { createHash } from 'node:crypto';
-import { base64url, concat, fromBase64url } from '../../src/bytes.ts';
+import { base64url, concat, fromBase64url, hex } from '../../src/bytes.ts';
 import { nodeProvider, X25519_WITH_CHACHA20_POLY1305_SHA256 } from '../../src/crypto/node/index.ts';
 import type { CryptoProvider, RandomBytes, SignatureKeyPair } from '../../src/crypto/provider.ts';
 import type { Suite, SuiteName } from '../../src/crypto/suite.ts';
@@ -75,6 +75,8 @@ export interface ClientOptions {
   readonly keyOf?: string;
   readonly suites?: readonly Suite[];
   readonly serverName?: string;
+  /** Names its randomness; default the seed and the number of its connection. */
+  readonly randomness?: string;
 }
 
 export class World {
@@ -84,6 +86,8 @@ export class World {
   readonly audited: AuditEntry[] = [];
   readonly clients: Map<number, Client> = new Map();
   wakeAt: number | undefined;
+  /** Told what the relay does to a connection, and when it is opened what was in a record. */
+  watcher: ((connection: number, what: string) => void) | undefined;
   #next = 1;
 
   constructor(options: Partial<RelayOptions> = {}) {
@@ -97,10 +101,12 @@ export class World {
       resume: (connection) => {
         const client = this.clients.get(connection);
         if (client !== undefined) client.isHeldUp = false;
+        this.watcher?.(connection, 'resumed');
       },
       close: (connection) => {
         const client = this.clients.get(connection);
         if (client !== undefined) client.isClosed = true;
+        this.watcher?.(connection, 'closed');
       },
       wake: (atMs) => {
         this.wakeAt = atMs;
@@ -205,7 +211,7 @@ export class Client {
     this.#world = world;
     this.connection = connection;
     this.encoding = encoding;
-    this.#random = seeded(`client ${seed} ${connection}`);
+    this.#random = seeded(options.randomness ?? `client ${seed} ${connection}`);
     this.#device = seeded(`device ${options.device ?? ''}`)(8);
     this.#nonce = this.#random(32);
     this.fingerprint = fingerprint(provider, kind, keyPair.spki);
@@ -328,6 +334,7 @@ export class Client {
 
   deliver(bytes: Uint8Array): number {
     this.#incoming.push(bytes);
+    this.#world.watcher?.(this.connection, `${bytes.length} bytes`);
     if (this.isStalled) this.#queued += bytes.length;
     return this.#queued;
   }
@@ -355,6 +362,7 @@ export class Client {
       const opened = decodeMessage(inner);
       if (opened.encoding !== this.encoding) throw new Error(`answered in ${opened.encoding}`);
       this.bytes.push(inner);
+      this.#world.watcher?.(this.connection, hex(inner));
       this.inbox.push(opened.message);
     } else if (message.type === 'error' || message.type === 'disconnect') this.errors.push(message.code ?? '');
   }
