@@ -261,6 +261,7 @@ export class Away {
       done(isRepeat ? undefined : 'spent');
       return;
     }
+    await prekeys?.whenKnown();
     const own = prekeys?.find(body.bundleId);
     if (prekeys === undefined || own === undefined) {
       done('spent');

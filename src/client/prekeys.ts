@@ -90,6 +90,7 @@ export class Prekeys {
   #link: Link | undefined;
   /** Whether the relay has said on this hop what it holds. */
   #isAsked = false;
+  readonly #waiting: { readonly resolve: () => void; readonly reject: (error: SimsError) => void }[] = [];
   #left = 0;
   /** Bundles to be published in the place of what was spent; stored, so that the relay hears of it in the end. */
   #owed = 0;
@@ -162,10 +163,21 @@ export class Prekeys {
     link.send({ type: 'prekeys', id: this.#newId(), data: [] });
   }
 
+  /**
+   * Resolves when the relay has said on this hop what it holds, and secrets of an older store are discarded: no start is
+   * answered before. Rejects when the hop ends first.
+   */
+  whenKnown(): Promise<void> {
+    if (this.#isAsked) return Promise.resolve();
+    if (this.#link === undefined) return Promise.reject(connectionLost());
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+  }
+
   /** The hop is down. */
   down(): void {
     this.#link = undefined;
     this.#isAsked = false;
+    for (const { reject } of this.#waiting.splice(0)) reject(connectionLost());
   }
 
   /** The relay says what it holds. */
@@ -178,7 +190,11 @@ export class Prekeys {
       const { confirmed, pending } = this.#published;
       const isOurs = stock.id !== undefined && (stock.id === pending || stock.id === confirmed);
       const wasAsked = this.#isAsked;
+      // The relay knows of a later publish than this store, or has forgotten: secrets may have been used already.
+      const isForeign = !isOurs && !wasAsked;
+      if (isForeign) for (const name of this.#kept.keys()) this.#drop(name);
       this.#isAsked = true;
+      for (const { resolve } of this.#waiting.splice(0)) resolve();
       if (isOurs) {
         if (stock.id === pending && pending !== confirmed) {
           this.#published = { confirmed: pending, pending };
@@ -191,9 +207,7 @@ export class Prekeys {
         return;
       }
       // A publish of this very hop may be on its way: what the relay sent before it says nothing.
-      if (wasAsked) return;
-      // The relay knows of a later publish than this store, or has forgotten: secrets may have been used already.
-      for (const name of this.#kept.keys()) this.#drop(name);
+      if (!isForeign) return;
       this.#owed = 0;
       await this.#publish(this.#target, true);
     });
@@ -310,6 +324,10 @@ export class Prekeys {
     this.#last = result.catch(() => {});
     return result;
   }
+}
+
+function connectionLost(): SimsError {
+  return new SimsError('client/connection-lost', 'the hop ended before the relay said what it holds');
 }
 
 function checkOptions({ options, suites }: PrekeysParts): void {

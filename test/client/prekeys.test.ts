@@ -135,6 +135,26 @@ describe('a client that may be away', () => {
     expect(account.bundles).not.toContain(kept);
   });
 
+  it('answers no start with a secret of an older store, whatever waits at the relay', async () => {
+    const inner = memoryStore();
+    const address = await once('Rui', inner);
+    const old = await copyOf(inner);
+    const ana = await join('Ana', memoryStore());
+    const own = await ana.open(address);
+    await (await own.send('secret')).accepted;
+    const replayed = [...relay.account(address).mailbox];
+    const rui = await join('Rui', inner);
+    expect(await read(await arrival(rui), 1)).toEqual(['secret']);
+    await until(() => relay.account(address).publishes === 2);
+    await leave(rui);
+    relay.account(address).mailbox.push(...replayed);
+    const restored = await join('Rui', old);
+    await until(() => relay.account(address).mailbox.length === 0 && relay.account(address).publishes === 3);
+    expect(restored.conversations).toEqual([]);
+    const spent = relay.seen.filter(({ message }) => message.type === 'error' && message.code === 'spent');
+    expect(spent).toHaveLength(1);
+  });
+
   it('discards its secrets when the relay has forgotten it', async () => {
     const store = memoryStore();
     const rui = await once('Rui', store);
