@@ -4,6 +4,8 @@
  * @packageDocumentation
  */
 import { wipe } from '../bytes.ts';
+import type { RandomBytes } from '../crypto/provider.ts';
+import type { Suite } from '../crypto/suite.ts';
 import type { MessageId } from '../messages/address.ts';
 import { messageIdBytes } from '../messages/address.ts';
 import { SimsError } from '../errors.ts';
@@ -11,7 +13,7 @@ import { MAX_RANGES, encodeBody, type Range } from './body.ts';
 import { associatedData, NO_ID, type RecordType } from './binding.ts';
 import { nextHash, seenOf } from './history.ts';
 import { stepChain, type Direction, type Epoch } from './ratchet.ts';
-import { beginEpoch } from './rekey.ts';
+import { beginEpoch, type RatchetKeyPair } from './rekey.ts';
 import { decodeSaData, encodeSaData, NUMBER_LIMIT } from './saData.ts';
 import { secretBytes, secretKeyPair } from './secretBytes.ts';
 import type { ConversationContext, ConversationOptions, ConversationState, OutboxEntry, SendState } from './state.ts';
@@ -31,6 +33,7 @@ interface Sealed {
   readonly bound: Uint8Array;
   /** The epoch without the record's key. */
   readonly moved: Epoch;
+  readonly ratchetKeys: readonly RatchetKeyPair[];
 }
 
 /** Every record whose number is divisible by this carries what has not been acknowledged. */
@@ -83,6 +86,7 @@ export function sealMessage(
   const after: SendState = {
     ...send,
     current: record.moved,
+    ratchetKeys: record.ratchetKeys,
     bytesSealed: send.bytesSealed + record.sealed.length,
     m,
     hash,
@@ -109,11 +113,12 @@ export function sealAcknowledgement(
   const carries = !rekeyed.send.acknowledged && (lastAck !== undefined || carriesByNumber(rekeyed.send));
   const { send } = rekeyed;
   const body = { m: undefined, carries, kind: undefined, content: NOTHING };
-  const { saData, sealed, moved } = sealRecord(rekeyed, 'ack', NO_ID, body, nowMs, context);
+  const { saData, sealed, moved, ratchetKeys } = sealRecord(rekeyed, 'ack', NO_ID, body, nowMs, context);
   if (rekeyed !== before) wipe(send.current.chainKey);
   const after: SendState = {
     ...send,
     current: moved,
+    ratchetKeys,
     bytesSealed: send.bytesSealed + sealed.length,
     lastAck: carries && lastAck === undefined ? undefined : { saData, sealed },
   };
@@ -192,14 +197,7 @@ function rekeyIfDue(
   const begun = beginEpoch(suite, place, send.current, receive.ratchetKey, random);
   // The peer's own key is no key: there is nothing to heal to, and its messages go on under the present epoch.
   if (begun === undefined) return state;
-  const newest = send.ratchetKeys.at(-1);
-  const ratchetKeys =
-    suite.ratchetKem === undefined
-      ? []
-      : [
-          ...send.ratchetKeys,
-          { number: (newest?.number ?? -1) + 1, pair: secretKeyPair(suite.ratchetKem.generateKeyPair(random)) },
-        ];
+  const ratchetKeys = withNewKey(send.ratchetKeys, suite, random);
   return {
     ...state,
     send: {
@@ -239,7 +237,10 @@ function sealRecord(
   const { send, receive, conversationId } = state;
   const { epoch, next } = send.current;
   if (next >= NUMBER_LIMIT) throw new SimsError('session/exhausted', `${next} records in epoch ${epoch}`);
-  const newestKey = send.ratchetKeys.at(-1);
+  // The first key is made for the first record that carries it: who only listens needs none.
+  const isFirst = record.carries && send.ratchetKeys.length === 0;
+  const ratchetKeys = isFirst ? withNewKey(send.ratchetKeys, suite, random) : send.ratchetKeys;
+  const newestKey = ratchetKeys.at(-1);
   const plaintext = encodeBody(
     {
       numbered: record.m === undefined ? undefined : { m: record.m, previousHash: send.hash },
@@ -264,7 +265,19 @@ function sealRecord(
   const key = keys.subarray(32);
   const sealed = suite.cipher.seal(key, randomness, bound, plaintext, nowMs);
   wipe(key);
-  return { saData, sealed, bound, moved: { ...send.current, chainKey: secretBytes(keys, 0, 32), next: next + 1 } };
+  const moved = { ...send.current, chainKey: secretBytes(keys, 0, 32), next: next + 1 };
+  return { saData, sealed, bound, moved, ratchetKeys };
+}
+
+/** The keys and one more, with the next number; none in a suite without ratchet keys. */
+function withNewKey(
+  keys: readonly RatchetKeyPair[],
+  { ratchetKem }: Suite,
+  random: RandomBytes,
+): readonly RatchetKeyPair[] {
+  if (ratchetKem === undefined) return [];
+  const number = (keys.at(-1)?.number ?? -1) + 1;
+  return [...keys, { number, pair: secretKeyPair(ratchetKem.generateKeyPair(random)) }];
 }
 
 /** Ascending and apart. A record holds the first {@link MAX_RANGES}; the others follow when those are acknowledged. */

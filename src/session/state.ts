@@ -13,7 +13,6 @@ import { firstHash, type History } from './history.ts';
 import type { Padding } from './padding.ts';
 import { deriveEpoch, type Epoch } from './ratchet.ts';
 import type { RatchetKeyPair } from './rekey.ts';
-import { secretKeyPair } from './secretBytes.ts';
 
 /** Version of {@link ConversationState}; a stored state of another version is not read. */
 export const STATE_VERSION = 1;
@@ -75,7 +74,10 @@ export interface SendState {
   readonly messageCarried: boolean;
   /** The last ACK, as long as another would say no more; `undefined` when it carried an announcement or key. */
   readonly lastAck: { readonly saData: Uint8Array; readonly sealed: Uint8Array } | undefined;
-  /** Own ratchet keys that the peer may still use, oldest first; the last is the one that this epoch carries. */
+  /**
+   * Own ratchet keys that the peer may still use, oldest first; the last is the one that this epoch carries. None until
+   * a record has carried the first.
+   */
   readonly ratchetKeys: readonly RatchetKeyPair[];
   /** Number of the last message, and H there. */
   readonly m: number;
@@ -222,7 +224,7 @@ export interface ConversationStart {
 
 /** The state of a conversation in which nothing has been said. */
 export function startConversation(start: ConversationStart, context: ConversationContext): ConversationState {
-  const { suite, random } = context;
+  const { suite } = context;
   const { role, conversationId, finalTranscriptHash, own, peer } = start;
   const [sending, receiving] = role === 'initiator' ? ([0, 1] as const) : ([1, 0] as const);
   const { initiator, responder } = start.secrets;
@@ -251,10 +253,7 @@ export function startConversation(start: ConversationStart, context: Conversatio
       acknowledged: false,
       messageCarried: false,
       lastAck: undefined,
-      ratchetKeys:
-        suite.ratchetKem === undefined
-          ? []
-          : [{ number: 0, pair: secretKeyPair(suite.ratchetKem.generateKeyPair(random)) }],
+      ratchetKeys: [],
       m: 0,
       hash: ownHash,
       lost: [],
