@@ -99,6 +99,18 @@ describe('who is away and has published bundles', () => {
     expect(world.relay.metrics()).toMatchObject({ awayNow: 0, addressesNow: 1 });
   });
 
+  it('is not one that was sent away for want of clearance: its bundles are given to nobody', () => {
+    const policyFor = (label: string): ReturnType<typeof loadPolicy> =>
+      loadPolicy(`{ "levels": ["low", "high"], "clearance": [{ "label": "${label}" }] }`);
+    const world = new World({ policy: policyFor('high') });
+    const bob = world.join('bob');
+    publish(bob, 'x', [bundleOf(world, bob)]);
+    world.settle();
+    world.relay.setPolicy(policyFor('low'));
+    expect(bob.isClosed).toBe(true);
+    expect(world.relay.metrics()).toMatchObject({ published: 1, awayNow: 0, addressesNow: 0 });
+  });
+
   it('is kept in mind when the policy changes, unless its label is gone', () => {
     const [world, alice, bob] = withAway();
     world.relay.setPolicy(defaultPolicy());
@@ -120,6 +132,7 @@ describe('messages for who is away', () => {
     alice.send({ type: 'client-disconnect', id: end, dst: bob.address, saData: BYTES, data: BYTES });
     expect(alice.take()).toEqual([connect.id, ...sent, end].map((msgId) => ({ type: 'ack', msgId })));
     const back = world.join('bob');
+    back.unstall();
     expect(back.take()).toEqual([]);
     back.send({ type: 'list', id: messageId('list') });
     const [list, start, ...others] = back.take();

@@ -223,6 +223,12 @@ describe('a fetch', () => {
     publish(bob, 'ask', []);
     expect(bob.take()).toMatchObject([{ count: 2 }]);
     expect(suitesGiven(alice, bob, [3])).toBe(3);
+    publish(bob, 'three', [bundleOf(world, bob, { notAfter: Math.floor(world.now / 1_000) + 30 })], { complete: true });
+    world.settle();
+    world.pass(31_000);
+    expect(suitesGiven(alice, bob, [3])).toBe('later');
+    publish(bob, 'four', [bundleOf(world, bob, { notAfter: Number.MAX_SAFE_INTEGER })]);
+    world.settle();
     world.pass(31 * DAY);
     expect(suitesGiven(alice, bob, [3])).toBe('later');
   });
