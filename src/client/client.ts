@@ -496,7 +496,7 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost, Aw
       this.clock,
       (output) => conversation.release(actor, output),
       {
-        failed: (error, retry) => conversation.storeFailed(error, retry),
+        failed: (error, retry) => conversation.storeFailed(actor, error, retry),
         explains: () => conversation.explains,
       },
     );
@@ -509,7 +509,7 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost, Aw
       initiatedBy,
       ...(start === undefined ? {} : { start }),
     });
-    this.#dropBroken(conversation.peer, state);
+    this.#dropBroken(conversation, state);
     if (!identity.verified) return;
     const stop = watchVerification(watched, this.clock, this.parts.recheckMs, (error) => {
       conversation.unverify(actor, error);
@@ -541,11 +541,12 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost, Aw
   }
 
   /** A new session: what was known of the one before has been told. */
-  #dropBroken(peer: Address, next: ConversationState): void {
+  #dropBroken({ peer, brokenState }: ConversationControl, next: ConversationState): void {
     const broken = this.#broken.get(peer);
     if (broken === undefined || equal(broken.conversationId, next.conversationId)) return;
     this.#broken.delete(peer);
-    this.parts.forget?.(broken);
+    // One that still has messages to read goes with its conversation.
+    if (brokenState === undefined) this.parts.forget?.(broken);
   }
 
   #contextOf(name: SuiteName): ConversationContext {

@@ -378,7 +378,9 @@ export class ConversationControl implements Conversation {
   attach(session: Session): void {
     if (this.#status === 'closed') return;
     const replaces = this.#sessions.length > 0;
-    this.#sessions.push(session);
+    // One that only has messages to read carries nothing new.
+    if (session.actor.state.at === 'broken') this.#sessions.unshift(session);
+    else this.#sessions.push(session);
     this.#restore(session);
     this.#order();
     this.#consistency = this.#current().actor.state.consistency;
@@ -401,9 +403,9 @@ export class ConversationControl implements Conversation {
   }
 
   /** A state of a session could not be stored. */
-  storeFailed(error: SimsError, { retryAtMs, isFinal }: Retry): void {
+  storeFailed(actor: SessionActor, error: SimsError, { retryAtMs, isFinal }: Retry): void {
     this.#events.emit('store-failed', { error, ...(retryAtMs === undefined ? {} : { retryAtMs }) });
-    if (isFinal) this.end({ by: 'fault', reason: 'failed' });
+    if (isFinal && actor === this.#sessions.at(-1)?.actor) this.end({ by: 'fault', reason: 'failed' });
   }
 
   /** The verification of a session's peer has ended. */
