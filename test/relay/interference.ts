@@ -37,14 +37,14 @@ const ACTIONS = [
   ...['join', 'join', 'take over', 'half a handshake', 'drop', 'drop', 'goodbye', 'list', 'list', 'list', 'stall'],
   ...['stall', 'stall', 'unstall', 'unstall', 'unstall', 'say', 'say', 'say', 'flood', 'flood', 'flood', 'flood'],
   ...['burst', 'open', 'open', 'end', 'ack', 'ack', 'error', 'stored', 'publish', 'publish', 'publish all'],
-  ...['withdraw', 'fetch', 'fetch', 'too large', 'garbage inside', 'garbage outside', 'unknown type'],
+  ...['withdraw', 'fetch', 'fetch', 'fetch', 'too large', 'garbage inside', 'garbage outside', 'unknown type'],
 ] as const satisfies readonly string[];
 
 /** So small that every one of them is reached. */
 const LIMITS: Partial<RelayLimits> = {
-  queueMarkBytes: 1_200,
-  queueBytes: 2_400,
-  totalQueueBytes: 4_000,
+  queueMarkBytes: 700,
+  queueBytes: 3_000,
+  totalQueueBytes: 2_400,
   slowConsumerMs: 400,
   graceMs: 300,
   graces: 2,
@@ -62,8 +62,8 @@ const LIMITS: Partial<RelayLimits> = {
   keptAgeMs: 700,
   bundles: 5,
   totalBundleBytes: 2_200,
-  fetchesPerHour: 5,
-  peerFetchesPerHour: 3,
+  fetchesPerHour: 3,
+  peerFetchesPerHour: 2,
 };
 
 const LENGTH_MS = 2_500;

@@ -76,6 +76,30 @@ describe('a token bucket', () => {
   });
 });
 
+describe('timers that are due at one time', () => {
+  it('run in the order in which they were set, whatever else is set', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat(3), fc.boolean()), { maxLength: 60 }), (settings) => {
+        const orders = [true, false].map((isAlone) => {
+          const timers = new Timers(() => {});
+          const ran: number[] = [];
+          for (const [index, [atMs, isOurs]] of settings.entries()) {
+            if (isOurs) timers.set(atMs, () => ran.push(index));
+            else if (!isAlone) timers.set(atMs, () => {});
+          }
+          timers.run(10, () => {});
+          return ran;
+        });
+        expect(orders[1]).toEqual(orders[0]);
+        const inOrder = [...settings.entries()]
+          .filter(([, [, isOurs]]) => isOurs)
+          .sort((one, two) => one[1][0] - two[1][0]);
+        expect(orders[0]).toEqual(inOrder.map(([index]) => index));
+      }),
+    );
+  });
+});
+
 describe('the mailbox in memory', () => {
   const limits = limitsFrom({ mailboxMessages: 3, mailboxBytes: 5_000, totalMailboxBytes: 6_000, mailboxAgeMs: 1_000 });
   const entry = (key: string, length = 10, id: string | undefined = key) => ({

@@ -81,6 +81,21 @@ describe('two levels', () => {
     expect(card.take().map((message) => message.type)).toEqual(['ack', 'error']);
   });
 
+  it('let an acknowledgement reach every session of an address that it may, whoever else is there', () => {
+    const levels = ['low', 'middle', 'high'];
+    const policy = loadPolicy(JSON.stringify({ levels, clearance: [{ label: 'high' }] }));
+    for (const first of ['middle', 'high']) {
+      const world = new World({ policy });
+      const sender = world.join('sender', { label: 'low' });
+      const above = [
+        world.join('card', { label: first }),
+        world.join('card', { label: first === 'high' ? 'middle' : 'high' }),
+      ];
+      sender.send({ type: 'ack', dst: above[0]!.address, saData: BYTES, data: BYTES });
+      expect(above.map((client) => client.take().map((message) => message.type))).toEqual([['ack'], ['ack']]);
+    }
+  });
+
   it('show card holders everyone, and everyone no card holder, neither coming nor going', () => {
     const world = worldWithCard('card', 'other card');
     const [card, plain] = [world.watch('card'), world.watch('plain')];
@@ -200,9 +215,7 @@ describe('another policy at run time', () => {
     high.take();
     low.take();
     expect(high.label).toBe('office');
-    world.relay.setPolicy(
-      loadPolicy('{ "levels": ["cellar", "open", "attic"], "clearance": [{ "label": "open" }] }'),
-    );
+    world.relay.setPolicy(loadPolicy('{ "levels": ["cellar", "open", "attic"], "clearance": [{ "label": "open" }] }'));
     world.settle();
     expect(high.take()).toEqual([{ type: 'disconnect', code: 'not-authorised' }]);
     expect(low.take()).toEqual([{ type: 'list', complete: true, data: [] }]);
@@ -213,6 +226,15 @@ describe('another policy at run time', () => {
     expect(carol.take()).toMatchObject([{ type: 'client-com' }]);
     world.pass(200);
     expect(low.take().map((message) => message.type)).toEqual(['list', 'ack']);
+  });
+
+  it('ends who is above its clearance now, though the level is still there', () => {
+    const world = new World({ policy: loadPolicy(always) });
+    const [alice, bob] = [world.join('alice'), world.join('bob', { label: 'open' })];
+    world.relay.setPolicy(loadPolicy('{ "levels": ["open", "office"], "clearance": [{ "label": "open" }] }'));
+    expect(alice.take()).toEqual([{ type: 'disconnect', code: 'not-authorised' }]);
+    expect(bob.take()).toEqual([]);
+    expect([alice.isClosed, bob.isClosed]).toEqual([true, false]);
   });
 
   it('decides about whoever is coming in at the moment', () => {
