@@ -148,6 +148,14 @@ describe('a client that may be away', () => {
     await until(() => relay.account(address).publishes === 2);
     await leave(rui);
     relay.account(address).mailbox.push(...replayed);
+    // What the relay holds is told late: the start has to wait for it.
+    let isLate = false;
+    relay.tamper = (message, dst) => {
+      if (isLate || message.type !== 'prekeys' || message.count === undefined) return [message];
+      isLate = true;
+      setTimeout(() => relay.account(dst).deliver?.(message), 40);
+      return [];
+    };
     const restored = await join('Rui', old);
     await until(() => relay.account(address).mailbox.length === 0 && relay.account(address).publishes === 3);
     expect(restored.conversations).toEqual([]);
