@@ -5,6 +5,7 @@ import {
   type Address,
   type Client,
   type Conversation,
+  type ConversationEvents,
   type DeliveryState,
   type MessageId,
   type Peer,
@@ -13,6 +14,7 @@ import { LineWriter, readLines } from './jsonLines.ts';
 import { leave } from './leave.ts';
 import { parseRequest, type Request } from './requests.ts';
 
+type Evidence = NonNullable<ConversationEvents['consistency']['evidence']>;
 type Sending = Extract<Request, { do: 'send' }>;
 
 /** Sends that wait, beyond which no further line is read. */
@@ -244,6 +246,9 @@ class JsonChat {
       this.#sent.delete(id);
       this.#moved();
     });
+    conversation.on('consistency', ({ consistency, evidence }) => {
+      this.#write({ event: 'status', peer, status: consistency, ...(evidence === undefined ? {} : shownEvidence(evidence)) });
+    });
     conversation.on('replaced', () => {
       // Where both sides open at once, the answer to this side's own `open` tells it.
       if (!this.#opening.has(peer)) this.#writeOpened(conversation);
@@ -301,6 +306,14 @@ class JsonChat {
       this.#settled = resolve;
     });
   }
+}
+
+function shownEvidence({ direction, m, expected, got }: Evidence): object {
+  return { evidence: { direction, m, expected: hex(expected), got: hex(got) } };
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex');
 }
 
 function notOpen(): SimsError {
