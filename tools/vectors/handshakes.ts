@@ -331,9 +331,9 @@ const IN_CONVERSATION: readonly Refused[] = [
   ['truncated', 1, ({ bodies }) => bodies[0].subarray(0, -1), 'malformed'],
   ['a trailing byte', 1, ({ bodies }) => Uint8Array.of(...bodies[0], 0), 'malformed'],
   ['a list', 1, () => Uint8Array.of(0x80), 'malformed'],
-  ['only a version that nobody speaks', 1, ({ bodies }) => body1(bodies[0], { versions: [2] }), 'version'],
-  ['no suite that R has', 1, ({ bodies }) => body1(bodies[0], { suites: [99] }), 'suite'],
-  ['no suite at all', 1, ({ bodies }) => body1(bodies[0], { suites: [] }), 'suite'],
+  ['only a version that nobody speaks', 1, ({ bodies }) => otherBody1(bodies[0], { versions: [2] }), 'version'],
+  ['no suite that R has', 1, ({ bodies }) => otherBody1(bodies[0], { suites: [99] }), 'suite'],
+  ['no suite at all', 1, ({ bodies }) => otherBody1(bodies[0], { suites: [] }), 'suite'],
   [
     'a suite twice',
     1,
@@ -503,7 +503,7 @@ const ON_HOP: readonly Refused[] = [
   ],
 ];
 
-function body1(bytes: Uint8Array, changes: object): Uint8Array {
+function otherBody1(bytes: Uint8Array, changes: object): Uint8Array {
   return encodeBody1({ ...decodeBody1(bytes), ...changes });
 }
 

@@ -1,4 +1,5 @@
 /** All vector files, in memory. */
+import { conversations } from './conversations.ts';
 import { handshakes } from './handshakes.ts';
 import { identities } from './identities.ts';
 import { messages } from './messages.ts';
@@ -10,6 +11,7 @@ const FILES: Readonly<Record<string, () => JsonObject | Promise<JsonObject>>> = 
   'identities.json': identities,
   'messages.json': messages,
   'handshakes.json': handshakes,
+  'conversations.json': conversations,
 };
 
 /** The text of each file, by its name. */

@@ -35,8 +35,8 @@ const MESSAGES: readonly (readonly [string, Message])[] = [
       id,
       complete: true,
       data: [
-        { address: bob.address, online: true, ...described },
-        { address: carol.address, online: false, ...described, name: '', label: '', kind: 'key' },
+        { ...described, address: bob.address, online: true },
+        { ...described, address: carol.address, online: false, name: '', label: '', kind: 'key' as const },
       ],
     },
   ],

@@ -27,6 +27,7 @@ export type RefusalClass =
   | 'not-awaited'
   | 'repeated'
   | 'expired'
+  | 'ended'
   | 'delegation';
 
 /** Time of every vector, in milliseconds since 1970, unless it says another. */
@@ -143,6 +144,7 @@ const CLASSES: Partial<Record<ErrorCode, RefusalClass>> = {
   'messages/invalid-message-id': 'malformed',
   'messages/unknown-type': 'unknown-type',
   'session/authentication-failed': 'authentication',
+  'session/ended': 'ended',
   'session/malformed-record': 'malformed',
   'session/not-awaited': 'not-awaited',
   'session/out-of-order': 'out-of-turn',
