@@ -43,6 +43,7 @@ export interface RelayResult {
 const RELAYS: readonly (readonly [string, string, (url: string) => Promise<Pair>])[] = [
   ['sims over ws', 'sims-ws', simsPair],
   ['sims over tcp', 'sims-tcp', simsPair],
+  ['sims over tcp, policy off', 'sims-tcp-open', simsPair],
   ['bare ws forwarder, plaintext', 'ws', wsPair],
   ['socket.io, plaintext', 'socket.io', ioPair],
 ];

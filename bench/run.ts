@@ -1,7 +1,7 @@
 /**
  * Benchmarks beside peers and floors: `npm run bench -- [--quick | --full] [--only REGEX]`.
  *
- * Groups: stream, ping-pong, hop, handshakes, sizes, footprint, relay. Prints Markdown and writes results/latest.json.
+ * Groups: stream, ping-pong, hop, handshakes, policy (thousands of decisions), sizes, footprint, relay. Prints Markdown and writes results/latest.json.
  * Rates are operations per CPU-second, of both parties together; ratios are medians of interleaved rounds.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -15,6 +15,7 @@ import { handshakes } from './handshakes.ts';
 import { compare, ratioOf, spreadOf, type Comparison, type Effort } from './harness.ts';
 import { installPeers } from './peers.ts';
 import { hops, pingPongs, streams } from './records.ts';
+import { decisions, HASH } from './policy.ts';
 import { relays, type RelayResult } from './relay.ts';
 import { suiteSizes, type SuiteSizes } from './sizes.ts';
 
@@ -53,6 +54,7 @@ for (const size of SIZES) {
   await group(`hop ${size.name}`, () => hops(size), 'floor: ratchet, ChaCha20-Poly1305');
 }
 await group('handshakes', handshakes, 'libsignal set-up', 'floor: X25519 + mutual Ed25519');
+await group('policy', decisions, HASH);
 
 let sizes: SuiteSizes[] = [];
 if (wants('sizes')) {
@@ -73,6 +75,8 @@ if (wants('relay')) {
   comparisons.push(comparison);
   relayed = results;
   table('relay 256 B, messages', relayed);
+  const cost = ratioOf(comparison, 'sims over tcp', 'sims over tcp, policy off');
+  console.log(`policy on, of off: ${cost?.toFixed(2) ?? '–'}\n`);
   tellMissing(comparison);
 }
 
