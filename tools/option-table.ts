@@ -18,7 +18,7 @@ export function optionTable(argument: string): string {
 
 function interfaceIn(path: string, name: string): readonly ts.InterfaceDeclaration[] {
   const text = readFileSync(path, 'utf8');
-  if (!text.includes(`interface ${name} `)) return [];
+  if (!text.includes(`interface ${name}`)) return [];
   const source = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true);
   return source.statements.filter(ts.isInterfaceDeclaration).filter((each) => each.name.text === name);
 }
