@@ -78,11 +78,23 @@ export function uint32(value: number): Uint8Array {
  */
 export function lengthPrefixed(...parts: readonly (Uint8Array | string)[]): Uint8Array {
   const pieces: Uint8Array[] = [];
+  let length = 0;
   for (const part of parts) {
     const bytes = typeof part === 'string' ? utf8(part) : part;
-    pieces.push(uint32(bytes.length), bytes);
+    pieces.push(bytes);
+    length += 4 + bytes.length;
   }
-  return concat(...pieces);
+  const joined = new Uint8Array(length);
+  let offset = 0;
+  for (const bytes of pieces) {
+    joined[offset] = bytes.length >>> 24;
+    joined[offset + 1] = bytes.length >>> 16;
+    joined[offset + 2] = bytes.length >>> 8;
+    joined[offset + 3] = bytes.length;
+    joined.set(bytes, offset + 4);
+    offset += 4 + bytes.length;
+  }
+  return joined;
 }
 
 /** Base64url without padding (RFC 4648 §5). */
