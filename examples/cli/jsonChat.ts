@@ -247,7 +247,12 @@ class JsonChat {
       this.#moved();
     });
     conversation.on('consistency', ({ consistency, evidence }) => {
-      this.#write({ event: 'status', peer, status: consistency, ...(evidence === undefined ? {} : shownEvidence(evidence)) });
+      this.#write({
+        event: 'status',
+        peer,
+        status: consistency,
+        ...(evidence === undefined ? {} : shownEvidence(evidence)),
+      });
     });
     conversation.on('replaced', () => {
       // Where both sides open at once, the answer to this side's own `open` tells it.

@@ -12,12 +12,7 @@ export {
   type ConnectOptions,
   type RelayTarget,
 } from './connect.ts';
-export {
-  type Conversation,
-  type ConversationEnd,
-  type ConversationEvents,
-  type SendOptions,
-} from './conversation.ts';
+export { type Conversation, type ConversationEnd, type ConversationEvents, type SendOptions } from './conversation.ts';
 export {
   MAX_CONTENT_BYTES,
   type Content,
@@ -44,6 +39,13 @@ export { memoryStore } from './memoryStore.ts';
 export type { OpenOptions } from './openings.ts';
 export type { AcceptPolicy, Request } from './parts.ts';
 export type { PrekeyOptions } from './prekeys.ts';
-export { fingerprintText, parseFingerprint, printableName, type Peer, type PeerIdentity, type PeersEvent } from './peers.ts';
+export {
+  fingerprintText,
+  parseFingerprint,
+  printableName,
+  type Peer,
+  type PeerIdentity,
+  type PeersEvent,
+} from './peers.ts';
 export type { DeliveryState, Outcome, Receipt } from './receipt.ts';
 export { sealedStore, STORE_KEY_LENGTH, type SealedStoreParts } from './sealedStore.ts';

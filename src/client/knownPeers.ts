@@ -111,7 +111,10 @@ export class KnownPeers {
     const id = clientIdOf(peer);
     const entry = this.#entries.get(id);
     const trust = kind === 'certificate' && verified ? 'certificate' : 'first-use';
-    if (entry !== undefined && (weight(entry.trust) >= weight('pinned') || (entry.name === name && entry.trust === trust)))
+    if (
+      entry !== undefined &&
+      (weight(entry.trust) >= weight('pinned') || (entry.name === name && entry.trust === trust))
+    )
       return;
     await this.#set(id, name, trust);
     for (const [oldest, { trust: met }] of this.#entries) {
@@ -149,11 +152,11 @@ export class KnownPeers {
   }
 
   /** One after the other. What could not be stored is not remembered either. */
-  #write(id: ClientId, value: Uint8Array | undefined, done: (version: number) => void): Promise<void> {
+  #write(id: ClientId, value: Uint8Array | undefined, keep: (version: number) => void): Promise<void> {
     const next = this.#last.then(async () => {
       const version = this.#entries.get(id)?.version ?? 0;
       if (this.#store !== undefined) await writeSurely(this.#store, PREFIX + id, value, version);
-      done(version + 1);
+      keep(version + 1);
     });
     this.#last = next.catch(() => {});
     return next;

@@ -62,7 +62,8 @@ function answer(output: InitiatorOutput | ResponderOutput, host: AnswerHost): Ma
   switch (output.type) {
     case 'verify':
       return attempt<Answer, Answer>(
-        () => andThen(host.verifyCredential(output), (identity) => ({
+        () =>
+          andThen(host.verifyCredential(output), (identity) => ({
             type: 'verified',
             identity,
             ...(host.parameters === undefined ? {} : { parameters: host.parameters() }),

@@ -237,7 +237,8 @@ function acceptResponder(
   checkIdentity(input.identity, state.credential, context, 'initiator');
   const { suite, body2, times, tr2, encapsulationKey } = state;
   const { parameters } = input;
-  const own = parameters === undefined ? state.own : { ...state.own, introduction: saying(parameters, state.own, context) };
+  const own =
+    parameters === undefined ? state.own : { ...state.own, introduction: saying(parameters, state.own, context) };
   return {
     state: { at: 'encapsulating', own, suite, body2, times, tr2, encapsulationKey, peer: input.identity },
     outputs: [{ type: 'encapsulate', suite, encapsulationKey }],

@@ -90,5 +90,7 @@ function problemOf({ device, label, previous }: HandshakeParameters, plane: Plan
 function problemOfPrevious(previous: unknown): string | undefined {
   if (!(previous instanceof Uint8Array)) return 'what was before is not bytes';
   const { length } = previous;
-  return length >= MIN_PREVIOUS_BYTES && length <= MAX_PREVIOUS_BYTES ? undefined : `${length} bytes of what was before`;
+  return length >= MIN_PREVIOUS_BYTES && length <= MAX_PREVIOUS_BYTES
+    ? undefined
+    : `${length} bytes of what was before`;
 }

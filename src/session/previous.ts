@@ -95,7 +95,8 @@ export function comparePrevious(
   if (offered.peer.m > send.m) return rollback('own', sent, offered.peer);
   if (offered.peer.m < send.seenM) return rollback('own', seen, offered.peer);
   for (const known of [seen, sent]) {
-    if (offered.peer.m === known.m && !equal(offered.peer.hash, known.hash)) return rollback('own', known, offered.peer);
+    if (offered.peer.m === known.m && !equal(offered.peer.hash, known.hash))
+      return rollback('own', known, offered.peer);
   }
   return { verdict: 'agrees', conversationId };
 }

@@ -45,7 +45,9 @@ describe('content that a peer sent', () => {
 describe('a schema', () => {
   it('that answers by a promise, or throws, lets nothing through', () => {
     const late = answering((value) => Promise.resolve({ value }));
-    expect(() => encodeContent({ data: 1 }, late)).toThrow(expect.objectContaining({ code: 'client/invalid-argument' }));
+    expect(() => encodeContent({ data: 1 }, late)).toThrow(
+      expect.objectContaining({ code: 'client/invalid-argument' }),
+    );
     const failing = answering((value) => Promise.reject(new Error(String(value))));
     expect(() => encodeContent({ data: 1 }, failing)).toThrow('by a promise');
     const throwing = answering((value) => {
@@ -57,7 +59,12 @@ describe('a schema', () => {
   });
 
   it('says nothing of texts', () => {
-    expect(encodeContent('x', answering(() => ({ issues: [] }))).kind).toBe('text');
+    expect(
+      encodeContent(
+        'x',
+        answering(() => ({ issues: [] })),
+      ).kind,
+    ).toBe('text');
   });
 });
 
@@ -78,9 +85,10 @@ describe('clients with a schema', () => {
     const rui = await connect(url!, { name: 'Rui', accept: 'all', content: Move });
     clients.push(ana, rui);
     await until(() => ana.peers.some(({ address }) => address === rui.address));
-    const [own, { value: peer }] = await Promise.all([ana.open(rui.address), rui.incoming.next()]);
+    const own = await ana.open(rui.address);
+    const peer = rui.conversations[0]!;
     const dropped: ConversationEvents['dropped'][] = [];
-    peer.on('dropped', (event: ConversationEvents['dropped']) => dropped.push(event));
+    peer.on('dropped', (event) => dropped.push(event));
 
     await expect(peer.send({ data: ['queen', 'a1'] })).rejects.toMatchObject({
       code: 'client/content-invalid',

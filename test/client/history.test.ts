@@ -22,7 +22,7 @@ beforeEach(() => {
 });
 
 afterEach(async () => {
-  await Promise.all(clients.splice(0).map((client) => client.close({ endConversations: false })));
+  await Promise.all(clients.splice(0).map((each) => each.close({ endConversations: false })));
 });
 
 async function client(name: string, options: ConnectOptions = {}): Promise<Client> {
@@ -81,7 +81,11 @@ describe('a record that is not accepted', () => {
     stop();
     expect(told[0]).toMatchObject({
       code: 'session/authentication-failed',
-      explanation: { problem: 'not-authentic', expected: expect.stringContaining(own.peer), advice: expect.any(String) },
+      explanation: {
+        problem: 'not-authentic',
+        expected: expect.stringContaining(own.peer),
+        advice: expect.any(String),
+      },
     });
     expect(JSON.stringify(told)).not.toContain('nobody');
   });
@@ -112,7 +116,10 @@ describe('a peer that was restored from an old copy of its store', () => {
     expect(told).toMatchObject([
       {
         evidence: { direction: 'peer', m: 3 },
-        explanation: { problem: expect.stringMatching(/^(history|clone)$/u), advice: expect.stringContaining('safety') },
+        explanation: {
+          problem: expect.stringMatching(/^(history|clone)$/u),
+          advice: expect.stringContaining('safety'),
+        },
       },
     ]);
     expect(rui.conversations).toEqual([]);

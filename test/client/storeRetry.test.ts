@@ -21,7 +21,11 @@ class World {
   readonly timers: { readonly atMs: number; readonly callback: () => void }[] = [];
   readonly sent: RecordMessage[] = [];
   readonly outputs: ConversationOutput[] = [];
-  readonly failures: { readonly error: SimsError; readonly retryAtMs: number | undefined; readonly isFinal: boolean }[] = [];
+  readonly failures: {
+    readonly error: SimsError;
+    readonly retryAtMs: number | undefined;
+    readonly isFinal: boolean;
+  }[] = [];
   readonly pair: Pair = pair(X25519_WITH_CHACHA20_POLY1305_SHA256);
   readonly actor: SessionActor;
 

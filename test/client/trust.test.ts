@@ -13,7 +13,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  await Promise.all(clients.splice(0).map((client) => client.close({ endConversations: false })));
+  await Promise.all(clients.splice(0).map((each) => each.close({ endConversations: false })));
   await relay.close();
 });
 
@@ -47,9 +47,9 @@ describe('a known name', () => {
     const told = changes(rui);
     const other = await client(' ANA', { store: memoryStore() });
     const atOther: string[] = [];
-    void other.incoming.next().then(async ({ value }) => {
-      for await (const { text } of value) atOther.push(text);
-    });
+    void (async () => {
+      for await (const asked of other.incoming) for await (const { text } of asked) atOther.push(text);
+    })();
     const conversation = await open(rui, other);
     expect(told).toHaveLength(1);
     expect(told[0]).toMatchObject({
@@ -126,7 +126,9 @@ describe('what was compared in person', () => {
     const ana = await client('Ana', { store: memoryStore() });
     const before = await client('Rui', { store });
     const conversation = await open(before, ana);
-    await (await conversation.send('x')).delivered;
+    await (
+      await conversation.send('x')
+    ).delivered;
     await conversation.markVerified();
     await before.pin(ana.address);
     expect(conversation.identity.trust).toBe('verified-in-person');

@@ -30,9 +30,13 @@ it('prints the status of a history that does not agree, with evidence in hexadec
   clients.push(rui, ana);
   await until(() => ana.peers.length === 1);
   const own = await ana.open(rui.address);
-  await (await own.send('1')).delivered;
+  await (
+    await own.send('1')
+  ).delivered;
   const old = await copyOf(store);
-  await (await own.send('2')).delivered;
+  await (
+    await own.send('2')
+  ).delivered;
   await ana.close();
 
   const restored = await connect(relay.dial, { name: 'Ana', store: old, ...common });

@@ -29,14 +29,7 @@ describe.each([[X25519_WITH_CHACHA20_POLY1305_SHA256], [ECDHE_WITH_AES_256_GCM_S
       both.b.send(text(9));
       both.settle();
       const { send, receive, conversationId } = both.a.state;
-      const bytes = lp(
-        Buffer.from('SIMS 1 digest'),
-        conversationId,
-        u64(3),
-        send.hash,
-        u64(1),
-        receive.history.hash,
-      );
+      const bytes = lp(Buffer.from('SIMS 1 digest'), conversationId, u64(3), send.hash, u64(1), receive.history.hash);
       expect(digestOf(both.a)).toBe(createHash('sha256').update(bytes).digest('hex'));
       expect(digestOf(both.b)).toBe(digestOf(both.a));
     });
