@@ -14,6 +14,7 @@ import {
   SIMS,
   startRelayProcess,
   type ChatProcess,
+  type LineProcess,
   type RelayProcess,
 } from '../support/processes.ts';
 
@@ -175,8 +176,8 @@ describe('SIGHUP', () => {
       const relay = await startRelayProcess(['--policy', file]);
       const bruno = await startBruno(relay);
       expect(bruno.label).toBe('office');
-      const told = async (event: string): Promise<void> => {
-        while (!relay.process.log.includes(event)) await pause(20);
+      const told = async (words: string, { process }: { process: LineProcess } = relay): Promise<void> => {
+        while (!process.log.includes(words)) await pause(20);
       };
       writeFileSync(file, '{ "levels": ["office"], "clearance": [{ "label": "attic" }] }');
       relay.process.child.kill('SIGHUP');
@@ -187,8 +188,7 @@ describe('SIGHUP', () => {
       writeFileSync(file, '{ "levels": ["garden"], "clearance": [{ "label": "garden" }] }');
       relay.process.child.kill('SIGHUP');
       await told('policy-loaded');
-      await bruno.process.ended;
-      expect(bruno.process.log).toContain('not-authorised');
+      await told('not-authorised', bruno);
       expect((await startBruno(relay)).label).toBe('garden');
     },
     60_000,
@@ -202,7 +202,7 @@ describe('sims policy', () => {
     const { code, out } = await sims(['policy', 'check', at('wrong.json')]);
     expect(code).toBe(1);
     expect(out.trim().split('\n')).toEqual([
-      expect.stringContaining('wrong.json:2:27: clearance[0].label: No level "b".'),
+      expect.stringContaining('wrong.json:2:28: clearance[0].label: No level "b".'),
       expect.stringContaining('wrong.json:3:16: clearance[1].label: No level "c".'),
     ]);
     for (const wrong of [
