@@ -652,7 +652,9 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost, Aw
           break;
         }
         // A hint: the message is repeated, and fails only if nothing else is heard for long.
-        if (code === (src === undefined ? 'unknown-peer' : 'unknown-conversation')) this.#unreachable(msgId);
+        if (code === (src === undefined ? 'unknown-peer' : 'unknown-conversation')) {
+          this.#unreachable(msgId, src === undefined ? 'relay' : 'peer');
+        }
         break;
       }
       default:
@@ -707,14 +709,14 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost, Aw
     void conversation.closed.then(cancel);
   }
 
-  #unreachable(id: MessageId): void {
+  #unreachable(id: MessageId, by: 'relay' | 'peer'): void {
     const actor = this.#tracked.get(id);
     if (actor === undefined) return;
     const conversation = this.#conversations.get(actor.state.peer.address);
     // It waits with its start for the peer to come.
     if (conversation?.repeatStart(actor) === true) return;
     conversation?.missed();
-    actor.offer({ type: 'unreachable', id, nowMs: this.clock.now() });
+    actor.offer({ type: 'unreachable', by, id, nowMs: this.clock.now() });
   }
 
   /** Resolves to whether a record is stored or judged; otherwise it has to come again. */

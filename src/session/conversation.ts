@@ -50,8 +50,14 @@ export type ConversationInput =
   | { readonly type: 'receive'; readonly message: RecordMessage; readonly nowMs: number }
   /** The relay has accepted the message. */
   | { readonly type: 'accepted'; readonly id: MessageId }
-  /** The relay cannot reach the peer with the message. */
-  | { readonly type: 'unreachable'; readonly id: MessageId; readonly nowMs: number }
+  /** The relay cannot reach the peer with the message, or the peer (its word in the clear) does not know the conversation. */
+  | {
+      readonly type: 'unreachable';
+      readonly id: MessageId;
+      readonly nowMs: number;
+      /** Default `relay`. */
+      readonly by?: 'relay' | 'peer';
+    }
   /** The relay kept the message for the peer, and gave it up. */
   | { readonly type: 'expired'; readonly id: MessageId; readonly nowMs: number }
   /** A new hop is there: everything outstanding is sent again. */
@@ -301,10 +307,10 @@ function peerClosed(
 
 function accepted(before: ConversationState, input: Of<'accepted'>): ConversationStep {
   const entry = before.outbox.find((candidate) => candidate.id === input.id);
-  if (entry === undefined || (entry.accepted && entry.unreachableSinceMs === undefined)) {
+  if (entry === undefined || (entry.accepted && (entry.disowned || entry.unreachableSinceMs === undefined))) {
     return { state: before, outputs: [] };
   }
-  const state = replaceEntry(before, { ...entry, accepted: true, unreachableSinceMs: undefined });
+  const state = replaceEntry(before, { ...entry, accepted: true, unreachableSinceMs: sinceAfterSign(entry) });
   return { state, outputs: entry.accepted ? [] : [{ type: 'state', id: entry.id, state: 'accepted' }] };
 }
 
@@ -315,9 +321,15 @@ function unreachable(
 ): ConversationStep {
   const entry = before.outbox.find((candidate) => candidate.id === input.id);
   if (entry === undefined) return { state: before, outputs: [] };
-  const sinceMs = entry.unreachableSinceMs ?? input.nowMs;
-  const state = replaceEntry(before, { ...entry, unreachableSinceMs: sinceMs });
+  const unreachableSinceMs = entry.unreachableSinceMs ?? input.nowMs;
+  const disowned = entry.disowned || input.by === 'peer';
+  const state = replaceEntry(before, { ...entry, unreachableSinceMs, disowned });
   return timer(state, { type: 'timer', nowMs: input.nowMs }, context);
+}
+
+/** Since when a message is unreachable once the relay takes it: what its peer does not know stays so. */
+function sinceAfterSign(entry: OutboxEntry): number | undefined {
+  return entry.disowned ? entry.unreachableSinceMs : undefined;
 }
 
 /** Gives up what the relay does not hold any more, unless the peer has acknowledged it. */
@@ -336,7 +348,8 @@ function reconnected(
   const outputs: ConversationOutput[] = [];
   const outbox = before.outbox.map((entry) => {
     outputs.push({ type: 'send', message: messageOf(before, entry) });
-    return { ...repeated({ ...entry, attempts: 0 }, input.nowMs, context), unreachableSinceMs: undefined };
+    const again = repeated({ ...entry, attempts: 0 }, input.nowMs, context);
+    return { ...again, unreachableSinceMs: sinceAfterSign(entry) };
   });
   const state = before.receive.history.m > 0 ? sendAck(before, input.nowMs, context, outputs) : before;
   return timed({ ...state, outbox }, context, outputs);

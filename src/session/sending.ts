@@ -81,6 +81,7 @@ export function sealMessage(
     attempts: 1,
     sendAgainAtMs: nowMs + context.options.repeatAfterMs,
     unreachableSinceMs: undefined,
+    disowned: false,
     expiresAtMs,
   };
   const after: SendState = {

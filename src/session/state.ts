@@ -42,8 +42,10 @@ export interface OutboxEntry {
   readonly accepted: boolean;
   readonly attempts: number;
   readonly sendAgainAtMs: number;
-  /** Since when the relay says that the peer cannot be reached. */
+  /** Since when the relay says that the peer cannot be reached, or the peer that it does not know the conversation. */
   readonly unreachableSinceMs: number | undefined;
+  /** Whether the peer said so: then it does not count that the relay takes the message. */
+  readonly disowned: boolean;
   readonly expiresAtMs: number | undefined;
 }
 

@@ -368,6 +368,24 @@ describe('time', () => {
     expect(both.a.wakeAtMs).toBeLessThanOrEqual(both.clock.nowMs + 60_000);
   });
 
+  it('that the peer does not know the conversation counts from the first time, whatever the relay takes', () => {
+    const both = pair(X25519);
+    const record = both.a.send(text(0)) as { id: ReturnType<typeof messageIdFromBytes> };
+    const untilMs = both.clock.nowMs + 200_000;
+    while (both.clock.nowMs < untilMs && both.a.state.outbox.length > 0) {
+      // Each repeat reaches the relay, and is answered from afar.
+      if (both.a.take().length > 0) {
+        both.a.step({ type: 'accepted', id: record.id });
+        both.wait(50);
+        both.a.step({ type: 'unreachable', by: 'peer', id: record.id, nowMs: both.clock.nowMs });
+      }
+      both.wait(Math.max(0, both.a.wakeAtMs! - both.clock.nowMs));
+      both.a.wake();
+    }
+    expect(both.a.states.at(-1)).toMatchObject({ state: 'failed', reason: 'unreachable' });
+    expect(both.a.state.outbox).toEqual([]);
+  });
+
   it('of holding back counts from the first message that waits', () => {
     const both = pair(X25519);
     for (let index = 0; index < 3; index += 1) both.a.send(text(index));

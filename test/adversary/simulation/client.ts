@@ -91,6 +91,8 @@ export interface Session {
   isStored: boolean;
   wakeAtMs: number;
   lastShown: number;
+  /** When it has ended and its peer's repeats were answered for long enough. */
+  goneAtMs?: number;
 }
 
 interface OwnBundle {
@@ -112,6 +114,8 @@ class Crash extends Error {}
 
 export type CrashPoint = 'before the commit' | 'after the commit' | 'between two outputs';
 
+/** A session that ended answers its peer's repeats for this long. */
+const LINGER_MS = 30_000;
 const MAX_SESSIONS = 10;
 const MAX_OPENINGS = 24;
 const BUNDLE_LIFETIME_MS = 14 * 86_400_000;
@@ -162,7 +166,7 @@ export class Client {
   /** When something is due. */
   get wakeAtMs(): number {
     let at = Infinity;
-    for (const { wakeAtMs } of this.sessions) at = Math.min(at, wakeAtMs);
+    for (const { wakeAtMs, goneAtMs = Infinity } of this.sessions) at = Math.min(at, wakeAtMs, goneAtMs);
     for (const { wakeAtMs } of this.openings.values()) at = Math.min(at, wakeAtMs);
     return at;
   }
@@ -332,6 +336,7 @@ export class Client {
   /** Whatever is due. */
   tick(): void {
     const { nowMs } = this.#world;
+    this.sessions = this.sessions.filter(({ goneAtMs }) => goneAtMs === undefined || goneAtMs > nowMs);
     for (const session of [...this.sessions]) {
       if (session.wakeAtMs > nowMs) continue;
       session.wakeAtMs = Infinity;
@@ -565,16 +570,18 @@ export class Client {
       return;
     }
     if (code === 'expired' && src === undefined) this.#offer(msgId, 'expired');
-    else if (code === (src === undefined ? 'unknown-peer' : 'unknown-conversation')) this.#offer(msgId, 'unreachable');
+    else if (code === (src === undefined ? 'unknown-peer' : 'unknown-conversation')) {
+      this.#offer(msgId, 'unreachable', src === undefined ? 'relay' : 'peer');
+    }
   }
 
-  #offer(id: MessageId, type: 'accepted' | 'unreachable' | 'expired'): void {
+  #offer(id: MessageId, type: 'accepted' | 'unreachable' | 'expired', by: 'relay' | 'peer' = 'relay'): void {
     const session = this.sessions.find(({ state }) => state.outbox.some((entry) => entry.id === id));
     if (session === undefined) return;
     const { nowMs } = this.#world;
     const start = type === 'unreachable' ? ownUnheard(session) : undefined;
     if (start !== undefined) this.#world.transmit(this, start.message);
-    else this.#feed(session, type === 'accepted' ? { type, id } : { type, id, nowMs });
+    else this.#feed(session, type === 'accepted' ? { type, id } : type === 'expired' ? { type, id, nowMs } : { type, by, id, nowMs });
   }
 
   /** One step: stored before anything leaves. */
@@ -597,9 +604,8 @@ export class Client {
       this.#act(session, output, context.suite);
       this.#crashAt('between two outputs');
     }
-    if (session.state.at === 'closed' && session.state.inbox.length === 0) {
-      this.sessions = this.sessions.filter((other) => other !== session);
-    }
+    const hasEnded = session.state.at !== 'open' && session.state.at !== 'closing';
+    if (hasEnded) session.goneAtMs ??= this.#world.nowMs + LINGER_MS;
   }
 
   /** What a commit must not break. */

@@ -107,7 +107,7 @@ export class World implements Surroundings {
 
   /** What the last step did, for a trace. */
   note(what: string): void {
-    if (this.log.length > 0) this.log[this.log.length - 1] += ` · ${what}`;
+    if (this.log.length > 0 && !this.#isHonest) this.log[this.log.length - 1] += ` · ${what}`;
   }
 
   transmit(from: Client, message: Message): void {
@@ -160,16 +160,24 @@ export class World implements Surroundings {
     this.#isHonest = true;
     this.#attacks.end();
     for (const client of this.clients) client.crash = undefined;
-    const untilMs = this.nowMs + SETTLE_MS;
-    for (const client of this.clients) {
-      client.publish(2);
-      client.reconnect();
-      for (const session of client.open) client.send(session, 10);
+    for (const client of this.clients) client.publish(2);
+    for (let round = 0; round < 2; round += 1) {
+      for (const client of this.clients) {
+        client.reconnect();
+        for (const session of client.open) client.send(session, 10);
+      }
+      this.#comeToRest();
     }
+    this.#agree();
+  }
+
+  #comeToRest(): void {
+    const untilMs = this.nowMs + SETTLE_MS;
     for (let events = 0; ; events += 1) {
       this.truth.hold(events < 60_000, 'it does not come to rest');
       const flight = this.#flights.shift();
       if (flight !== undefined) {
+        this.nowMs += 1 + this.chance.below(20);
         this.#answerHonestly(flight);
         continue;
       }
@@ -178,7 +186,6 @@ export class World implements Surroundings {
       this.nowMs = Math.max(this.nowMs, wakeAtMs);
       for (const client of this.clients) if (client.wakeAtMs <= this.nowMs) client.tick();
     }
-    this.#agree();
   }
 
   /** Both ends of each conversation, and everything that was sent. */
@@ -193,8 +200,9 @@ export class World implements Surroundings {
           for (const other of others) this.#agreeOrTell(session, other);
           continue;
         }
-        truth.hold(state.outbox.length === 0, `${state.outbox.length} messages stay unacknowledged (${state.at})`);
         const other = others[0];
+        const where = `${state.at}, peer ${other?.state.at ?? 'without it'}`;
+        truth.hold(state.outbox.length === 0, `${state.outbox.length} messages stay unacknowledged (${where})`);
         if (other === undefined || state.at !== 'open' || other.state.at !== 'open') continue;
         truth.hold(sameHistory(session, other), `histories differ at ${state.send.m}, ${other.state.receive.history.m}`);
         truth.hold(state.consistency === 'consistent', `the end is ${state.consistency}`);
@@ -207,9 +215,13 @@ export class World implements Surroundings {
 
   /** A party was set back or copied: histories agree, or one end says that they do not. */
   #agreeOrTell(session: Session, other: Session): void {
-    const tells = [session, other].some(({ state }) => state.consistency !== 'consistent' || state.at !== 'open');
-    this.truth.hold(tells || sameHistory(session, other), 'histories differ, and neither end says so');
-    this.count(tells ? 'tainted conversations that tell' : 'tainted conversations that agree');
+    const both = [session.state, other.state];
+    const tells = both.some(({ consistency, at }) => consistency !== 'consistent' || at !== 'open');
+    // Set back behind what its peer has keys for, an end opens nothing, and nothing that it says opens: no receipt comes.
+    const isSilent = both.some(({ outbox }) => outbox.length > 0);
+    this.truth.hold(tells || isSilent || sameHistory(session, other), 'histories differ, and neither end says so');
+    const outcome = tells ? 'tell' : isSilent ? 'stand still' : 'agree';
+    this.count(`tainted conversations that ${outcome}`);
   }
 
   #answerHonestly(flight: Flight): void {
@@ -264,7 +276,7 @@ export class World implements Surroundings {
     };
     const unsound = this.isSound ? 0 : 1;
     return [
-      { weight: 30, name: 'delivered in order', work: () => this.#take(0) },
+      { weight: 40, name: 'delivered in order', work: () => this.#take(0) },
       { weight: 12, name: 'delivered out of order', work: () => this.#take(chance.below(this.#flights.length)) },
       { weight: 12, name: 'time passed', work: () => this.#pass() },
       act(14, 'sent', withSession((of, session) => of.send(session, chance.below(200), this.#expiry()))),
