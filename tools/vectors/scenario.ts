@@ -167,17 +167,37 @@ export class Scenario {
     });
   }
 
+  /** A record that ends a copy of the end, which is thrown away, with evidence. */
+  breaks(end: EndName, forged: Forged, about: string, expected: string): void {
+    this.#onCopy(end, forged, about, (outcome) => {
+      if (!outcome.some((each) => (each as JsonObject)['history'] === expected)) {
+        throw new Error(`${this.#name}, ${about}: ${JSON.stringify(outcome)}, not ${expected}`);
+      }
+    });
+  }
+
   /** What a copy of the end sends: of a thief, or of a store that was put back. */
-  forkSend(end: EndName, text: string): RecordJson {
-    const copy = this.#ends[end].copy();
-    const { draws } = this.#drawsFor(end, copy);
-    const outputs = copy.act(
-      { do: 'send', id: this.#nextId(), kind: 'text', content: hex(utf8(text)) },
-      this.#nowMs,
-      draws,
-    );
-    for (const output of outputs) if (output.type === 'send') return recordJson(output.message);
-    throw new Error('nothing was sent');
+  forkSends(end: EndName, texts: readonly string[]): readonly RecordJson[] {
+    const real = this.#ends[end];
+    const source = this.#source[end];
+    const copy = new End(real.copy().state, { ...real.context, random: source.random }, play());
+    const records = texts.flatMap((text) => {
+      const send = { do: 'send', id: this.#nextId(), kind: 'text', content: hex(utf8(text)) } as const;
+      return copy.act(send, this.#nowMs).flatMap((out) => (out.type === 'send' ? [recordJson(out.message)] : []));
+    });
+    source.taken();
+    return records;
+  }
+
+  /** Receives a record that this conversation's ends did not send. */
+  receiveForeign(end: EndName, foreign: RecordJson, about: string): void {
+    this.act(end, { do: 'receive', record: foreign }, {}, about);
+  }
+
+  /** Lets the ACK that is due be sent; its name. */
+  sendAck(end: EndName): string {
+    this.wait(20);
+    return this.act(end, { do: 'timer' })!;
   }
 
   /** The next record of an end with a plaintext of our own, under its right key and associated data. */
