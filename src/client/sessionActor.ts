@@ -51,7 +51,7 @@ interface Waiting {
 }
 
 /** Inputs that nobody brings again when their commit fails. A record comes again, and a send is its caller's. */
-const KEPT: readonly ConversationInput['type'][] = ['timer', 'reconnected', 'taken', 'close'];
+const KEPT: readonly ConversationInput['type'][] = ['timer', 'reconnected', 'taken', 'expired', 'close'];
 const RETRY_AFTER_MS = 500;
 const RETRY_AT_MOST_MS = 30_000;
 
@@ -219,9 +219,7 @@ export class SessionActor {
   #keep(failed: readonly Waiting[]): void {
     if (this.#isStopped) return;
     for (const { input, keeps } of failed) {
-      // Once is enough but for messages that were taken.
-      const isThere = input.type !== 'taken' && this.#kept.some(({ type }) => type === input.type);
-      if (keeps && !isThere) this.#kept.push(input);
+      if (keeps && !this.#kept.some((other) => isSame(other, input))) this.#kept.push(input);
     }
     if (this.#kept.length === 0 || this.#retryAtMs !== undefined) return;
     const waitMs = Math.min(RETRY_AFTER_MS * 2 ** Math.min(this.#failures, 16), RETRY_AT_MOST_MS);
@@ -261,4 +259,11 @@ export class SessionActor {
       this.offer({ type: 'timer', nowMs: this.#clock.now() });
     });
   }
+}
+
+/** Whether one of two kept inputs is enough. */
+function isSame(one: ConversationInput, other: ConversationInput): boolean {
+  if (one.type === 'taken' && other.type === 'taken') return one.m === other.m;
+  if (one.type === 'expired' && other.type === 'expired') return one.id === other.id;
+  return one.type === other.type;
 }

@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-import { base64url } from '../bytes.ts';
+import { base64url, equal } from '../bytes.ts';
 import { decodeCbor, encodeCbor } from '../codec/cbor.ts';
 import { DEFAULT_LIMITS } from '../codec/limits.ts';
 import type { CryptoProvider, SignatureKeyPair } from '../crypto/provider.ts';
@@ -111,6 +111,8 @@ export class StoreKeeper implements Keeper {
   /** Stored beside the state. */
   readonly start: Start | undefined;
   #version: number;
+  /** A value whose write failed, and of which nobody knows whether it was written. */
+  #doubtful: Uint8Array | undefined;
 
   constructor(store: Store, state: ConversationState, identity: PeerIdentity, start?: Start, version = 0) {
     this.#store = store;
@@ -132,7 +134,18 @@ export class StoreKeeper implements Keeper {
   }
 
   async #write(value: Uint8Array | undefined): Promise<void> {
-    await writeSurely(this.#store, this.#name, value, this.#version);
+    if (this.#doubtful !== undefined) {
+      // Nothing of it has left: it may be there, and may be overwritten.
+      const stored = await this.#store.read(this.#name);
+      if (stored?.version === this.#version + 1 && equal(stored.value, this.#doubtful)) this.#version += 1;
+      this.#doubtful = undefined;
+    }
+    try {
+      await writeSurely(this.#store, this.#name, value, this.#version);
+    } catch (error) {
+      this.#doubtful = value;
+      throw error;
+    }
     this.#version += 1;
   }
 }

@@ -1,11 +1,14 @@
 /** A store that fails for a while: what nobody else would bring again is tried again, and the application is told. */
 import { describe, expect, it } from 'vitest';
 import type { Clock } from '../../src/client/clock.ts';
+import { memoryStore } from '../../src/client/memoryStore.ts';
 import { SessionActor, type Keeper } from '../../src/client/sessionActor.ts';
+import { storedConversations, StoreKeeper } from '../../src/client/storedState.ts';
 import { X25519_WITH_CHACHA20_POLY1305_SHA256 } from '../../src/crypto/suites.ts';
 import { SimsError, type ErrorCode } from '../../src/errors.ts';
 import { messageIdFromBytes, type MessageId } from '../../src/messages/address.ts';
 import type { ConversationOutput, RecordMessage } from '../../src/session/conversation.ts';
+import type { Store } from '../../src/session/store.ts';
 import { pair, text, type Pair } from '../session/pair.ts';
 
 const turns = async (): Promise<void> => {
@@ -71,6 +74,42 @@ class World {
     return this.actor.submit({ type: 'send', id: id(index), kind: 'text', content: text(index), nowMs: this.nowMs });
   }
 }
+
+describe('a store that writes and then answers nothing, to reads neither', () => {
+  it('goes on with the next state: what was written has not left', async () => {
+    const inner = memoryStore();
+    let isMute = false;
+    const answer = async <T>(work: Promise<T>): Promise<T> => {
+      const result = await work;
+      if (isMute) throw new Error('no answer');
+      return result;
+    };
+    const store: Store = {
+      ...inner,
+      read: (name) => answer(inner.read(name)),
+      write: (name, value, version) => answer(inner.write(name, value, version)),
+    };
+    const { a } = pair(X25519_WITH_CHACHA20_POLY1305_SHA256);
+    const keeper = new StoreKeeper(store, a.state, { kind: 'key', name: '', verified: false, fingerprint: '' });
+    await keeper.commit(a.state);
+    isMute = true;
+    a.send(text(1));
+    await expect(keeper.commit(a.state)).rejects.toThrow('no answer');
+    isMute = false;
+    a.send(text(2));
+    await keeper.commit(a.state);
+    const [stored] = await storedConversations(store, [X25519_WITH_CHACHA20_POLY1305_SHA256]);
+    expect(stored?.state.send.m).toBe(2);
+    // But for what another has written.
+    isMute = true;
+    await expect(keeper.commit(a.state)).rejects.toThrow('no answer');
+    isMute = false;
+    const [name] = await inner.names();
+    const { value, version } = (await inner.read(name!))!;
+    await inner.write(name!, value, version);
+    await expect(keeper.commit(a.state)).rejects.toMatchObject({ code: 'store/conflict' });
+  });
+});
 
 describe('a store that fails', () => {
   it('for a minute stops repeats for no longer than that', async () => {
