@@ -34,7 +34,13 @@ describe.skipIf(data === undefined)('the public hierarchy (needs SIMS_DATA)', ()
       anchors: anchors.map((each) => join(folder, each)),
       intermediates: [folder],
     });
-    const verdict = await verifyCertificate({ certificate: file(name), trust, profile: ANY_CERTIFICATE, atMs, revocation: 'none' });
+    const verdict = await verifyCertificate({
+      certificate: file(name),
+      trust,
+      profile: ANY_CERTIFICATE,
+      atMs,
+      revocation: 'none',
+    });
     return verdict.valid ? ['valid', String(verdict.verified.path.length)] : verdict.reasons;
   };
 
@@ -42,7 +48,8 @@ describe.skipIf(data === undefined)('the public hierarchy (needs SIMS_DATA)', ()
     for (const name of ['CC_Auc0019.pem', 'CC_Auc0020.pem', 'CC_Asc0019.pem', 'CC_Asc0020.pem']) {
       expect(await verify(name), name).toEqual(['valid', '3']);
     }
-    for (const name of ['CartaodeCidadao004.pem', 'CartaodeCidadao005.pem']) expect(await verify(name), name).toEqual(['valid', '3']);
+    for (const name of ['CartaodeCidadao004.pem', 'CartaodeCidadao005.pem'])
+      expect(await verify(name), name).toEqual(['valid', '3']);
     for (const number of [6, 7, 8]) expect(await verify(`CartaodeCidadao00${number}.pem`)).toEqual(['valid', '2']);
   });
 
@@ -70,8 +77,12 @@ describe('the authentication profile', () => {
   const root = pki.root('Raiz');
   const parent = pki.authority('Cartão de Cidadão 006', root);
   const anyPolicy = '2.5.29.32.0';
-  const authentication = pki.authority('EC', parent, pki.makeKey(), [pki.policies(anyPolicy, CITIZEN_CARD_AUTHENTICATION_POLICY)]);
-  const signatureCa = pki.authority('EC2', parent, pki.makeKey(), [pki.policies(anyPolicy, '2.16.620.1.1.1.2.4.0.1.2')]);
+  const authentication = pki.authority('EC', parent, pki.makeKey(), [
+    pki.policies(anyPolicy, CITIZEN_CARD_AUTHENTICATION_POLICY),
+  ]);
+  const signatureCa = pki.authority('EC2', parent, pki.makeKey(), [
+    pki.policies(anyPolicy, '2.16.620.1.1.1.2.4.0.1.2'),
+  ]);
   const firstGeneration = pki.authority('EC de Autenticação do Cartão de Cidadão 0007', parent);
   const elsewhere = pki.authority('EC de Autenticação do Cartão de Cidadão 0007', root);
   const trust = createTrustStore({
@@ -81,13 +92,25 @@ describe('the authentication profile', () => {
   });
 
   const verdict = async (certificate: Uint8Array): Promise<readonly string[]> => {
-    const result = await verifyCertificate({ certificate, trust, profile: CITIZEN_CARD_AUTHENTICATION, atMs: AT, revocation: 'none' });
+    const result = await verifyCertificate({
+      certificate,
+      trust,
+      profile: CITIZEN_CARD_AUTHENTICATION,
+      atMs: AT,
+      revocation: 'none',
+    });
     return result.valid ? ['valid'] : result.reasons;
   };
   const person = (issuer: pki.Authority, ...more: Uint8Array[]): Uint8Array => {
     const key = pki.makeKey();
     const extensions = [pki.authorityKeyId(issuer.key), ...more];
-    return pki.certificate({ subject: pki.name('Pessoa'), key, issuer: issuer.name, issuerKey: issuer.key, extensions });
+    return pki.certificate({
+      subject: pki.name('Pessoa'),
+      key,
+      issuer: issuer.name,
+      issuerKey: issuer.key,
+      extensions,
+    });
   };
 
   it('accepts digitalSignature under a CA for authentication, by policy or as one of the first generation', async () => {
@@ -105,7 +128,9 @@ describe('the authentication profile', () => {
     expect(await verdict(person(authentication))).toEqual(['key-usage-missing']);
     const own = pki.authority('X', authentication, pki.makeKey(), []);
     expect(await verdict(own.der)).toContain('ca-as-target');
-    expect(await verdict(person(authentication, pki.keyUsage(0), pki.extension('2.5.29.19', sequence(), true)))).toEqual(['valid']);
+    expect(
+      await verdict(person(authentication, pki.keyUsage(0), pki.extension('2.5.29.19', sequence(), true))),
+    ).toEqual(['valid']);
   });
 
   it('refuses a CA of the right name at the wrong place', async () => {

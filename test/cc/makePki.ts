@@ -68,7 +68,9 @@ export function signed(body: Uint8Array, key: Key, ...rest: Uint8Array[]): Uint8
 
 function signature(body: Uint8Array, key: Key): Uint8Array {
   const isPss = key.algorithm === PSS_SHA256;
-  return new Uint8Array(nodeSign(key.hash, body, isPss ? { key: key.privateKey, padding: 6, saltLength: 32 } : key.privateKey));
+  return new Uint8Array(
+    nodeSign(key.hash, body, isPss ? { key: key.privateKey, padding: 6, saltLength: 32 } : key.privateKey),
+  );
 }
 
 export function name(...parts: string[]): Uint8Array {
@@ -95,11 +97,17 @@ export const sha1 = (bytes: Uint8Array): Uint8Array => new Uint8Array(createHash
 export const keyId = (key: Key): Uint8Array => sha1(keyBits(key.spki));
 
 export const basicConstraints = (pathLength?: number, isCritical = true): Uint8Array =>
-  extension('2.5.29.19', sequence(booleanTrue(), ...(pathLength === undefined ? [] : [integer(pathLength)])), isCritical);
+  extension(
+    '2.5.29.19',
+    sequence(booleanTrue(), ...(pathLength === undefined ? [] : [integer(pathLength)])),
+    isCritical,
+  );
 export const keyUsage = (...bits: number[]): Uint8Array => extension('2.5.29.15', namedBits(bits), true);
 export const subjectKeyId = (key: Key): Uint8Array => extension('2.5.29.14', octetString(keyId(key)));
-export const authorityKeyId = (key: Key): Uint8Array => extension('2.5.29.35', sequence(taggedPrimitive(0, keyId(key))));
-export const extendedKeyUsage = (...oids: string[]): Uint8Array => extension('2.5.29.37', sequence(...oids.map(objectIdentifier)));
+export const authorityKeyId = (key: Key): Uint8Array =>
+  extension('2.5.29.35', sequence(taggedPrimitive(0, keyId(key))));
+export const extendedKeyUsage = (...oids: string[]): Uint8Array =>
+  extension('2.5.29.37', sequence(...oids.map(objectIdentifier)));
 export const altNames = (...names: Uint8Array[]): Uint8Array => extension('2.5.29.17', sequence(...names));
 export const policies = (...oids: string[]): Uint8Array =>
   extension('2.5.29.32', sequence(...oids.map((oid) => sequence(objectIdentifier(oid)))));
@@ -183,12 +191,24 @@ export function leaf(
   const own = name(commonName);
   const serial = (lastSerial += 1);
   const extensions = [keyUsage(0), authorityKeyId(issuer.key), ...more];
-  const der = certificate({ subject: own, key, issuer: issuer.name, issuerKey: issuer.key, extensions, serial, ...parts });
+  const der = certificate({
+    subject: own,
+    key,
+    issuer: issuer.name,
+    issuerKey: issuer.key,
+    extensions,
+    serial,
+    ...parts,
+  });
   return { name: own, key, der, serial };
 }
 
 export interface CrlParts {
-  readonly revoked?: readonly { readonly serial: number; readonly reason?: number; readonly extensions?: readonly Uint8Array[] }[];
+  readonly revoked?: readonly {
+    readonly serial: number;
+    readonly reason?: number;
+    readonly extensions?: readonly Uint8Array[];
+  }[];
   readonly thisUpdate?: number;
   readonly nextUpdate?: number | undefined;
   readonly number?: number;
@@ -208,7 +228,14 @@ export function crl(issuer: Authority, parts: CrlParts = {}): Uint8Array {
     time(parts.thisUpdate ?? AT - DAY),
     ...(nextUpdate === undefined ? [] : [time(nextUpdate)]),
     ...(entries.length > 0 ? [sequence(...entries)] : []),
-    tagged(0, sequence(extension('2.5.29.20', integer(parts.number ?? 7)), authorityKeyId(issuer.key), ...(parts.extensions ?? []))),
+    tagged(
+      0,
+      sequence(
+        extension('2.5.29.20', integer(parts.number ?? 7)),
+        authorityKeyId(issuer.key),
+        ...(parts.extensions ?? []),
+      ),
+    ),
   );
   return signed(body, issuer.key);
 }
@@ -262,7 +289,10 @@ export function ocspResponse(parts: OcspParts): Uint8Array {
 }
 
 export function pem(der: Uint8Array, label = 'CERTIFICATE'): string {
-  const lines = Buffer.from(der).toString('base64').replace(/(.{64})/g, '$1\n').trimEnd();
+  const lines = Buffer.from(der)
+    .toString('base64')
+    .replace(/(.{64})/g, '$1\n')
+    .trimEnd();
   return `-----BEGIN ${label}-----\n${lines}\n-----END ${label}-----\n`;
 }
 

@@ -27,7 +27,9 @@ export function createNodeFetcher(options: NodeFetcherOptions): Fetcher {
       const signal = AbortSignal.timeout(timeoutMs);
       const fail = (cause: unknown): void => {
         const isKnown = cause instanceof SimsError;
-        const what = signal.aborted ? `no answer from ${url.host} within ${timeoutMs} ms` : `no answer from ${url.host}`;
+        const what = signal.aborted
+          ? `no answer from ${url.host} within ${timeoutMs} ms`
+          : `no answer from ${url.host}`;
         reject(isKnown ? cause : new SimsError('cc/fetch-failed', what, { cause }));
       };
       const outgoing = (url.protocol === 'https:' ? https : http).request(

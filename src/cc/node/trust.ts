@@ -116,7 +116,8 @@ async function filesAt(path: string, names: RegExp): Promise<readonly FoundFile[
 
 async function readBounded(file: string): Promise<Uint8Array> {
   const { size } = await stat(file);
-  if (size > MAX_PEM_LENGTH) throw new SimsError('cc/invalid-argument', `${file} has ${size} bytes, limit ${MAX_PEM_LENGTH}`);
+  if (size > MAX_PEM_LENGTH)
+    throw new SimsError('cc/invalid-argument', `${file} has ${size} bytes, limit ${MAX_PEM_LENGTH}`);
   const buffer = await readFile(file);
   return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length);
 }

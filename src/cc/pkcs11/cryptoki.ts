@@ -96,7 +96,6 @@ export const CKM_EDDSA = 0x1057;
 export const CKR_PIN_INCORRECT = 0xa0;
 export const CKR_PIN_INVALID = 0xa1;
 export const CKR_PIN_LEN_RANGE = 0xa2;
-export const CKR_PIN_LOCKED = 0xa4;
 export const CKR_USER_ALREADY_LOGGED_IN = 0x100;
 
 /** Name of a return value, for messages: `CKR_PIN_INCORRECT (0xa0)`. */
