@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from basics import Reader, require, varint
+from hop import ACK, CLIENT_DISCONNECT
 
+TEXT, APPLICATION = 0, 1
 MESSAGE, GAPS, RATCHET, LOST = 1, 2, 4, 8
 
 
@@ -49,6 +51,18 @@ def decode_body(padded, suite):
         ratchet = (reader.varint(), reader.take(suite.kem.ek_size))
     lost = _read_ranges(reader) if flags & LOST else ()
     return Body(seen, message, gaps, ratchet, lost, reader.rest())
+
+
+def check_content(kind, body):
+    """What each type of record holds."""
+    if kind == ACK:
+        require(body.message is None and body.content == b"", "an ACK carries a message")
+        return
+    require(body.message is not None and body.message[0] >= 1, "a message has no number")
+    if kind == CLIENT_DISCONNECT:
+        require(len(body.content) == 1, "a goodbye has not one reason")
+    else:
+        require(body.content[:1] in (bytes([TEXT]), bytes([APPLICATION])), "content is of an unknown kind")
 
 
 def pad(data):

@@ -52,7 +52,6 @@ def decode_map(data, max_items=MAX_ITEMS):
 
 
 def _item(reader, depth, budget):
-    require(depth <= MAX_DEPTH, "CBOR is nested too deeply")
     budget[0] -= 1
     require(budget[0] >= 0, "a message holds too many values")
     first = reader.byte()
@@ -74,6 +73,7 @@ def _item(reader, depth, budget):
             return reader.take(value).decode("utf-8", "strict")
         except UnicodeDecodeError:
             raise Refused("a text is not UTF-8") from None
+    require(depth < MAX_DEPTH, "CBOR is nested too deeply")
     if major == 4:
         return [_item(reader, depth + 1, budget) for _ in range(value)]
     return _map(reader, value, depth, budget)

@@ -6,21 +6,21 @@ import time
 from hashlib import pbkdf2_hmac
 
 from basics import Reader, Refused, lp, require, sha256, u32, varint
-from body import Body, decode_body, encode_body
-from history import Broken, Received, Sent
+from body import TEXT, Body, check_content, decode_body, encode_body
+from history import Broken, Received, Sent, Stand
 from hop import ACK, CLIENT_COM, CLIENT_DISCONNECT, DATA, DST, ID, SA_DATA, TYPE
 from hop import associated_binding, chain_step, direction_keys, participants_hash
 from keys import safety_number
 
 MAX_AHEAD = 1_000
 MAX_SKIPPED = 2_000
-MAX_WAITING = 64
+MAX_WAITING, MAX_WAITING_BYTES = 64, 2_097_152
 MAX_OUTBOX = 256
 ACK_DELAY_S = 0.02
+GOODBYE_S, AFTER_GOODBYE_S = 5, 30
 OLD_EPOCH_S = 600
 REPEAT_FIRST_S, REPEAT_LAST_S = 2, 60
 
-TEXT, APPLICATION = 0, 1
 REASONS = {0: "closed", 1: "replaced", 2: "client-ended", 3: "error"}
 
 
@@ -72,6 +72,10 @@ class Conversation:
         self.shown = 0
         self.ack_at = self.last_ack_at = None
         self.ack_carries = False
+        self.last_ack = None  # what it said, the message, whether it carries the announcement
+        self.acknowledged = 0  # the highest m that the peer has seen
+        self.ends_at = None  # when the keys go
+        self.last_m = None  # the number of the peer's goodbye
         self.wants_rekey = False
         self.state = "open"
         if self.suite.has_ratchet:
@@ -89,20 +93,31 @@ class Conversation:
     def close(self, reason=0):
         if self.state == "open":
             self._message(CLIENT_DISCONNECT, bytes([reason]), "goodbye")
-            self.state = "closing"
+            self.state, self.ends_at = "closing", time.monotonic() + GOODBYE_S
 
     def ref_of(self, message_id):
         """The owner's note on a message that is not acknowledged."""
         return next((each["note"] for each in self.outbox.values() if each["message"][ID] == message_id), None)
 
+    def stand(self):
+        """Where this side is, to compare with what the peer says in a later handshake; None when there is nothing to say."""
+        if self.state in ("closing", "ended", "gone") or self.sent.m + self.got.m == 0:
+            return None
+        return Stand(self.id, self.sent.m, list(self.sent.hashes), self.acknowledged, self.got.m, dict(self.got.hashes))
+
     # What time and the relay bring.
 
     def next_time(self):
+        if self.state in ("broken", "gone"):
+            return None
         times = [entry["at"] for entry in self.outbox.values()]
-        return min(times + ([self.ack_at] if self.ack_at else []), default=None)
+        return min(times + [at for at in (self.ack_at, self.ends_at) if at], default=None)
 
     def tick(self, now):
-        if self.state == "broken":
+        if self.state in ("broken", "gone"):
+            return
+        if self.ends_at and self.ends_at <= now:
+            self._end()
             return
         if self.ack_at and self.ack_at <= now:
             self._acknowledge()
@@ -117,7 +132,7 @@ class Conversation:
 
     def receive(self, message):
         """A record of the peer. What does not open changes nothing."""
-        if self.state == "broken":
+        if self.state in ("broken", "gone"):
             return
         try:
             self._receive(message)
@@ -126,6 +141,15 @@ class Conversation:
             self.tell("history", status=broken.status, message=str(broken))
         except Refused as refused:
             self.tell("dropped", message=str(refused))
+
+    def _end(self):
+        """The keys go; what is unacknowledged has failed."""
+        self.ack_at = self.ends_at = None
+        if self.state == "closing":
+            self.tell("closed", by="me", unacknowledged=len(self.outbox))
+        self.state = "gone"
+        self.outbox, self.in_epochs, self.ratchet_keys, self.waiting = {}, {}, {}, []
+        self.out.root = self.out.announcement_key = self.out.chain = None
 
     # Sealing.
 
@@ -158,19 +182,23 @@ class Conversation:
         self.send_out(message)
 
     def _acknowledge(self):
+        """An ACK; the same bytes again where it has nothing new to say and the peer can open them."""
         carries, self.ack_carries = self._carries(False) or (self.ack_carries and not self.out.settled), False
-        sa_data, _, sealed = self._seal(ACK, bytes(8), self._body(carries), carries)
+        body = self._body(carries)
+        said = self.out.number, body.seen, body.gaps
         self.ack_at, self.last_ack_at = None, time.monotonic()
-        self.send_out({TYPE: ACK, DST: self.peer[0], SA_DATA: sa_data, DATA: sealed})
+        if self.last_ack is None or self.last_ack[0] != said or not (self.out.settled or self.last_ack[2]):
+            sa_data, _, sealed = self._seal(ACK, bytes(8), body, carries)
+            self.last_ack = said, {TYPE: ACK, DST: self.peer[0], SA_DATA: sa_data, DATA: sealed}, carries
+        self.send_out(self.last_ack[1])
 
     def _carries(self, is_message):
         first = is_message and not self.out.has_message
         return not self.out.settled and (self.out.n % 8 == 0 or first)
 
     def _body(self, carries):
-        highest = self.got.m
-        ratchet = self.out.ratchet if carries else None
-        return Body((highest, self.got.hashes[highest]), gaps=tuple(self.got.gaps()), ratchet=ratchet)
+        seen, gaps = self.got.seen()
+        return Body(seen, gaps=gaps, ratchet=self.out.ratchet if carries else None)
 
     def _seal(self, kind, message_id, body, carries):
         epoch, n = self.out, self.out.n
@@ -191,9 +219,9 @@ class Conversation:
     def _begin_epoch_if_allowed(self):
         if not self.wants_rekey or (self.suite.has_ratchet and self.peer_ratchet is None):
             return
-        # Epoch 0 of suite 6 has nothing to tell, but its first message is waited for as in the others.
         older = any(entry["epoch"] < self.out.number for entry in self.outbox.values())
-        if not self.out.settled or older:
+        nothing_rides = self.out.number == 0 and not self.suite.has_ratchet
+        if not (self.out.settled or nothing_rides) or older:
             return
         old, number = self.out, self.out.number + 1
         ct, secret, key_number = b"", b"", b""
@@ -237,10 +265,7 @@ class Conversation:
         key_number = reader.varint() if self.suite.has_ratchet else None
         count = reader.varint()
         salt = reader.take(16)
-        if self.suite.reference:
-            require(salt.isdigit(), "a salt is not 16 digits")
         ct, secret = reader.rest(), b""
-        require(count >= previous.n, "an announcement counts fewer records than came")
         if self.suite.has_ratchet:
             require(key_number in self.ratchet_keys, "an announcement is made with an unknown key")
             require(len(ct) == self.suite.kem.ct_size, "an announcement has a ct of another length")
@@ -250,6 +275,7 @@ class Conversation:
         x = self._rekey_secret(previous.root, secret, salt)
         bound = sha256(authenticated + mac)
         epoch = ReceiveEpoch(number, *self._keys(1 - self.role, number, x, bound))
+        previous.root = None
         self.candidate = announcement, epoch, key_number, count
         return self.candidate
 
@@ -263,7 +289,6 @@ class Conversation:
 
     def _commit_epoch(self, announcement, epoch, key_number, count):
         previous = self.in_epochs[self.newest_in]
-        previous.root = None
         previous.final, previous.closed_at = count, time.monotonic()
         for number in [number for number in self.in_epochs if number < self.newest_in]:
             del self.in_epochs[number]
@@ -289,17 +314,17 @@ class Conversation:
         require(number < 1 << 32 and n < 1 << 32, "an epoch or number is too large")
         nonce = reader.take(self.suite.cipher.nonce_size)
         announcement = reader.rest()
-        require(number > 0 or announcement == b"", "an announcement of epoch 0")
         beginning = None
         if number == self.newest_in + 1:
             if announcement == b"":
-                if len(self.waiting) < MAX_WAITING:
+                held = sum(len(each[SA_DATA]) + len(each[DATA]) for each in self.waiting)
+                if len(self.waiting) < MAX_WAITING and held + len(sa_data) + len(sealed) <= MAX_WAITING_BYTES:
                     self.waiting.append(message)
                 return
             beginning = self._open_announcement(number, announcement)
             epoch = beginning[1]
         else:
-            if announcement and number == self.newest_in:
+            if announcement and number == self.newest_in > 0:
                 self._check_repeated_announcement(number, announcement)
             epoch = self.in_epochs.get(number)
             require(epoch is not None, f"epoch {number} is not open")
@@ -308,11 +333,15 @@ class Conversation:
             self._answer_repeat()
             return
         associated = self.bindings[1 - self.role] + bytes([kind]) + message_id + sa_data
-        opened = self.suite.cipher.open(key, nonce, sealed, associated)
+        body = decode_body(self.suite.cipher.open(key, nonce, sealed, associated), self.suite)
+        check_content(kind, body)
+        if body.message is not None:
+            require(self.last_m is None or body.message[0] <= self.last_m, "a message follows the goodbye")
         commit()
         if beginning:
             self._commit_epoch(*beginning)
-        self._opened(kind, message_id, decode_body(opened, self.suite), associated, sealed)
+        if self.state != "ended":
+            self._opened(kind, message_id, body, associated, sealed)
         if beginning:
             waiting, self.waiting = self.waiting, []
             for each in waiting:
@@ -344,15 +373,13 @@ class Conversation:
         self._peer_has_seen(*body.seen, body.gaps)
         if body.ratchet and (self.peer_ratchet is None or body.ratchet[0] > self.peer_ratchet[0]):
             self.peer_ratchet = body.ratchet
-        elif body.ratchet and body.ratchet[0] == self.peer_ratchet[0]:
-            require(body.ratchet == self.peer_ratchet, "a ratchet key has changed under its number")
         if kind == ACK:
-            require(body.message is None and body.content == b"", "an ACK carries a message")
             return
-        require(body.message is not None, "a message has no number")
         m, previous = body.message
         is_new = self.got.add(m, previous, associated, sealed)
         self.got.give_up(body.lost)
+        if kind == CLIENT_DISCONNECT:
+            self.last_m = m
         self._acknowledge_soon()
         if is_new and m > self.shown:
             self.held[m] = kind, message_id, body
@@ -360,14 +387,16 @@ class Conversation:
 
     def _peer_has_seen(self, m, digest, gaps):
         self.sent.check_seen(m, digest)
+        self.acknowledged = max(self.acknowledged, m)
         missing = {number for first, length in gaps for number in range(first, min(first + length, self.sent.m + 1))}
         for number in [number for number in self.outbox if number <= m and number not in missing]:
             entry = self.outbox.pop(number)
-            if entry["note"] == "goodbye":
-                self.state = "closed"
-                self.tell("closed", by="me")
-            else:
+            if entry["note"] != "goodbye":
                 self.tell("delivered", ref=entry["note"])
+        if self.state == "closing" and not self.outbox:
+            if self.ack_at:
+                self._acknowledge()
+            self._end()
         if any(number not in self.outbox for number in self.out.carriers):
             self.out.settled = True
         for number, carriers in list(self.ratchet_carriers.items()):
@@ -385,14 +414,17 @@ class Conversation:
                 continue
             kind, message_id, body = self.held.pop(m)
             if kind == CLIENT_DISCONNECT:
-                reason = REASONS.get(body.content[0] if body.content else None, "unknown")
                 self._acknowledge()
-                self.state = "closed"
-                self.tell("closed", by="peer", reason=reason)
+                failed, self.outbox = len(self.outbox), {}
+                self.state, self.ends_at = "ended", time.monotonic() + AFTER_GOODBYE_S
+                self.tell("closed", by="peer", reason=REASONS.get(body.content[0], "unknown"), unacknowledged=failed)
                 return
-            if body.content[:1] == bytes([TEXT]):
-                text = body.content[1:].decode("utf-8", "replace")
-                self.tell("message", m=m, text=text, id=message_id.hex())
+            if body.content[0] != TEXT:
+                continue
+            try:
+                self.tell("message", m=m, text=body.content[1:].decode(), id=message_id.hex())
+            except UnicodeDecodeError:
+                self.tell("dropped", message="a text is not UTF-8")
 
     def _acknowledge_soon(self):
         self.ack_at = self.ack_at or time.monotonic() + ACK_DELAY_S

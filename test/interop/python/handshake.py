@@ -90,8 +90,9 @@ class Initiator:
         if server_name is not None:
             fields[5] = server_name
         self.body1 = cbor.encode(fields)
+        self.body3 = self.body4 = None
 
-    def take2(self, body2, context):
+    def take2(self, body2, context, parameters=None):
         fields = _body(body2)
         core_bytes = cbor.field(fields, 0, bytes, "the core")
         signature = cbor.field(fields, 1, bytes, "sig_R")
@@ -111,7 +112,7 @@ class Initiator:
         tr2 = _absorb(tr_r, body2)
         ct, secret = suite.encapsulate(ek)
         tr3 = _absorb(tr2, ct)
-        introduction = cbor.encode({0: self.credential.data, 2: self.name, 3: self.parameters})
+        introduction = cbor.encode({0: self.credential.data, 2: self.name, 3: parameters or self.parameters})
         tr_i = _absorb(tr3, introduction)
         sig_i = self.signer.sign("phase 3", tr_i)
         self.schedule = _Schedule(suite, tr3, secret)
@@ -154,7 +155,7 @@ class Responder:
         self.tr2 = _absorb(tr_r, self.body2)
         self.body3 = self.body4 = None
 
-    def take3(self, body3):
+    def take3(self, body3, own_parameters):
         fields = _body(body3)
         ct = cbor.field(fields, 0, bytes, "ct")
         box = cbor.field(fields, 1, bytes, "box_I")
@@ -173,5 +174,5 @@ class Responder:
         tr4 = _absorb(tr_i, body3)
         self.private = None
         self.body3 = body3
-        self.body4 = cbor.encode({0: schedule.seal("box R", tr4, cbor.encode({2: self.name, 3: {}}))})
+        self.body4 = cbor.encode({0: schedule.seal("box R", tr4, cbor.encode({2: self.name, 3: own_parameters}))})
         return self.body4, schedule.result(tr4, peer, name, parameters)

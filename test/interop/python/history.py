@@ -1,6 +1,8 @@
 """Section 7: the chain of hashes of one direction, and what was received of it."""
 
-from basics import Refused, lp, require, sha256, u32, u64
+from dataclasses import dataclass
+
+from basics import Reader, Refused, lp, require, sha256, u32, u64, varint
 
 MAX_GAPS = 32
 MAX_OPEN = 1_000  # a limit of this peer: how many messages may be missing at once
@@ -12,6 +14,38 @@ class Broken(Refused):
     def __init__(self, status, m=0, expected=b"", received=b""):
         super().__init__(f"{status} at {m}: expected {expected.hex()}, received {received.hex()}")
         self.status, self.m = status, m
+
+
+@dataclass
+class Stand:
+    """What one side has of a conversation at a moment."""
+
+    id: bytes
+    sent: int
+    sent_hashes: list
+    acknowledged: int
+    received: int
+    received_hashes: dict
+
+    def encode(self):
+        """`previous`: parameter 0 of a later handshake."""
+        own = varint(self.sent) + self.sent_hashes[self.sent]
+        return self.id + own + varint(self.received) + self.received_hashes[self.received]
+
+    def compare(self, previous):
+        """The verdict on the peer's `previous`, which is None when it said nothing."""
+        if previous is None:
+            return "lost state" if self.received > 0 else "nothing"
+        reader = Reader(previous)
+        conversation_id = reader.take(8)
+        m, digest, seen, seen_digest = reader.varint(), reader.take(16), reader.varint(), reader.take(16)
+        require(reader.rest() == b"", "bytes trail behind `previous`")
+        if conversation_id != self.id:
+            return "nothing"
+        if seen > self.sent:
+            return "rollback of mine"
+        other = self.received_hashes.get(m, digest) != digest or self.sent_hashes[seen] != seen_digest
+        return "rollback of the peer" if m < self.received or seen < self.acknowledged or other else "agreement"
 
 
 def first_hash(tr4, direction):
@@ -88,8 +122,11 @@ class Received:
         told = {m for first, length in ranges for m in range(first, first + length)}
         self.lost |= told & self.missing
 
-    def gaps(self):
-        return to_ranges(sorted(self.missing))[:MAX_GAPS]
+    def seen(self):
+        """m', H' and the gaps below it: no higher than 32 gaps can describe."""
+        ranges = to_ranges(sorted(self.missing))
+        m = self.m if len(ranges) <= MAX_GAPS else ranges[MAX_GAPS][0] - 1
+        return (m, self.hashes[m]), tuple(map(tuple, ranges[:MAX_GAPS]))
 
     def _agree(self, m, digest):
         known = self.hashes.get(m)

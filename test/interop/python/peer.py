@@ -41,7 +41,9 @@ class Opening:
         now = time.monotonic()
         self.run, self.peer = run, peer
         self.until, self.repeat_at, self.pause = now + timeout_s, now + 2, 2
-        self.context = self.repeated = self.body2 = self.result = None
+        self.repeated = self.body2 = None
+        self.at_once = False  # both sides sent phase 1 before either answered a phase 3
+        self.stand = None  # where the last conversation with this peer was when this began
 
 
 class Peer:
@@ -85,9 +87,27 @@ class Peer:
 
         hop = self.hop
         run = Initiator(self.suites, hop.signer, hop.credential, self.name, {}, check)
-        opening = Opening(run, address, INITIATOR_TIMEOUT_S)
+        opening = self.opening(run, address, INITIATOR_TIMEOUT_S)
         self.initiating[address, run.id] = opening
         self.connect(opening, 1, run.body1)
+
+    def opening(self, run, peer, timeout_s):
+        """A new handshake; those with the same peer that run the other way are at once with it."""
+        opening = Opening(run, peer, timeout_s)
+        opening.stand = self.stand(peer)
+        own = isinstance(run, Initiator)
+        others = self.responding.values() if own else self.initiating.values()
+        for other in [each for each in others if each.peer == peer and each.run.body4 is None]:
+            opening.at_once = other.at_once = True
+        return opening
+
+    def stand(self, peer):
+        last = self.current.get(peer)
+        return last.stand() if last is not None else None
+
+    def previous(self, peer):
+        stand = self.stand(peer)
+        return {} if stand is None else {0: stand.encode()}
 
     def check_peer(self, credential, address):
         require(credential.kind in (keys.NONE, keys.KEY), "a peer shows a credential that is no person's")
@@ -183,7 +203,7 @@ class Peer:
         context = conversation_context(src, hop.address, hop.relay, label, hop.label)
         run = Responder(self.suites, hop.signer, hop.credential, self.name, check, context, body)
         require(run.id == handshake_id, "the id is not the beginning of nonce_I")
-        opening = self.responding[key] = Opening(run, src, RESPONDER_TIMEOUT_S)
+        opening = self.responding[key] = self.opening(run, src, RESPONDER_TIMEOUT_S)
         opening.label = label
         self.connect(opening, 2, run.body2)
 
@@ -193,20 +213,21 @@ class Peer:
         hop = self.hop
         opening.body2, opening.label = body, label
         context = conversation_context(hop.address, opening.peer, hop.relay, hop.label, label)
-        self.connect(opening, 3, opening.run.take2(body, context))
+        self.connect(opening, 3, opening.run.take2(body, context, self.previous(opening.peer)))
 
     def phase3(self, key, label, body):
         opening = self.responding.get(key)
-        require(opening is not None, "phase 3 of an unknown handshake")
+        if opening is None:
+            return  # of a handshake that nobody knows
         if opening.run.body3 is not None:
             if body == opening.run.body3:
                 self.connect(opening, 4, opening.run.body4)
             return
         require(label == opening.label, "the relay names another label than in phase 1")
-        body4, result = opening.run.take3(body)
+        body4, result = opening.run.take3(body, self.previous(opening.peer))
         self.begin(1, opening, result)
         self.connect(opening, 4, body4)
-        self.tell_opened(result)
+        self.tell_opened(opening, result)
 
     def phase4(self, key, body):
         opening = self.initiating[key]
@@ -214,7 +235,7 @@ class Peer:
         result = opening.run.take4(body)
         del self.initiating[key]
         self.begin(0, opening, result)
-        self.tell_opened(result)
+        self.tell_opened(opening, result)
 
     def begin(self, role, opening, result):
         hop, peer = self.hop, opening.peer
@@ -230,10 +251,18 @@ class Peer:
                 self.refs[message[ID]] = ref
 
         conversation = Conversation(result, role, me, other, send, tell_of, self.rekey_every)
-        self.conversations[peer, result.conversation_id] = self.current[peer] = conversation
+        self.conversations[peer, result.conversation_id] = conversation
+        conversation.at_once = opening.at_once
+        current = self.current.get(peer)
+        both = opening.at_once and current is not None and current.at_once and current.role != role
+        mine_carries = hop.address < peer
+        if not both or (role == 0) == mine_carries:
+            self.current[peer] = conversation
 
-    def tell_opened(self, result):
-        conversation = next(each for each in self.conversations.values() if each.id == result.conversation_id)
+    def tell_opened(self, opening, result):
+        conversation = self.conversations[opening.peer, result.conversation_id]
+        previous = cbor.field(result.parameters, 0, bytes, "`previous`", optional=True)
+        verdict = "nothing" if opening.stand is None else opening.stand.compare(previous)
         tell(
             "opened",
             peer=keys.address_text(conversation.peer[0]),
@@ -242,6 +271,7 @@ class Peer:
             role=conversation.role,
             suite=conversation.suite.name,
             kind=keys.KIND_NAMES[result.peer.kind],
+            previous=verdict,
             safetyNumber=conversation.safety_number,
         )
 
@@ -254,8 +284,10 @@ class Peer:
         conversation = self.conversations.get((src, sa_data[:8]))
         if conversation is not None:
             conversation.receive(message)
-        else:
-            tell("dropped", message="a record of no conversation", peer=keys.address_text(src))
+            return
+        tell("dropped", message="a record of no conversation", peer=keys.address_text(src))
+        if message[TYPE] != ACK and src not in self.current:
+            self.hop.send({TYPE: ERROR, CODE: "unknown-conversation", MSG_ID: message[ID], DST: src})
 
     # Time.
 
