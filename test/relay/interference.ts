@@ -1,11 +1,11 @@
 /**
- * Random runs of a relay that differ in what some sessions do alone: in all that are not at or below a label.
- * What those at or below it see must be the same, to the byte and to the millisecond.
+ * Random runs of a relay that differ in what some sessions do alone: in all from which nothing may flow to a label.
+ * What the others see must be the same, to the byte and to the millisecond. Below, the others are called low.
  */
 import { seeded as seededNumbers } from '../support/seeded.ts';
 import { hex } from '../../src/bytes.ts';
 import type { CryptoProvider } from '../../src/crypto/provider.ts';
-import { createLattice, dominates, labelOf, loadPolicy, type Label, type Lattice } from '../../src/ifc/index.ts';
+import { createLattice, labelOf, loadPolicy, top, type Label, type Lattice } from '../../src/ifc/index.ts';
 import { addressFromBytes, type Address } from '../../src/messages/address.ts';
 import type { Message } from '../../src/messages/messages.ts';
 import type { RelayLimits, RelayOptions } from '../../src/relay/index.ts';
@@ -86,6 +86,15 @@ const IDENTITY: RelayOptions['identity'] = {
   sign: ({ toBeSigned }) => provider.sign(relayKeys, toBeSigned),
 };
 
+interface Model {
+  readonly model: 'bell-lapadula' | 'biba';
+  readonly strong: boolean;
+  readonly levels?: boolean;
+  readonly compartments?: readonly string[];
+}
+
+type Flows = (from: Label, to: Label) => boolean;
+
 /** What came of runs of one lattice. */
 export interface Runs {
   /** The first difference that a session at or below the label could see; `undefined` when there is none. */
@@ -102,14 +111,16 @@ export const RUNS_OF_A_LATTICE = 4;
 export function runsOf(seed: number): Runs {
   const random = seededNumbers(seed);
   const lattice = randomLattice(random);
-  const labels = randomLabels(random, lattice);
+  const models = randomModels(random, lattice);
+  const flows = flowsUnder(lattice, models);
+  const labels = randomLabels(random, lattice, flows);
   const observer = labels[0]!;
-  const isLow = (label: Label): boolean => dominates(observer, label);
+  const isLow = (label: Label): boolean => flows(label, observer);
   const actors = randomActors(random, labels);
   const low = randomSteps(seededNumbers(random() * 2 ** 32), actors, ({ label }) => isLow(label));
   const options: Partial<RelayOptions> = {
     provider: quickProvider,
-    policy: loadPolicy(policyText(lattice, random() < 0.2)),
+    policy: loadPolicy(policyText(lattice, models)),
     limits: LIMITS,
     identity: IDENTITY,
   };
@@ -131,8 +142,8 @@ function randomLattice(random: Random): Lattice {
   return createLattice({ levels, compartments });
 }
 
-/** Different labels; the first does not dominate all others, so that there is something to hide from it. */
-function randomLabels(random: Random, lattice: Lattice): readonly Label[] {
+/** Different labels; from some of them nothing may flow to the first, so that there is something to hide from it. */
+function randomLabels(random: Random, lattice: Lattice, flows: Flows): readonly Label[] {
   for (;;) {
     const labels = new Map<string, Label>();
     for (let index = 0; index < 4; index += 1) {
@@ -145,19 +156,34 @@ function randomLabels(random: Random, lattice: Lattice): readonly Label[] {
       labels.set(label.text, label);
     }
     const [observer, ...rest] = labels.values();
-    if (rest.some((label) => !dominates(observer!, label))) return [observer!, ...rest];
+    if (rest.some((label) => !flows(label, observer!))) return [observer!, ...rest];
   }
 }
 
-function policyText(lattice: Lattice, strong: boolean): string {
+/** Mostly secrecy, else integrity, or one of each over parts of the label. */
+function randomModels(random: Random, { compartments }: Lattice): readonly Model[] {
+  const strong = random() < 0.2;
+  const kind = random();
+  if (kind < 0.6) return [{ model: 'bell-lapadula', strong }];
+  if (kind < 0.8 || compartments.length === 0) return [{ model: 'biba', strong }];
+  const [first, ...rest] = compartments;
+  return [
+    { model: 'bell-lapadula', strong, compartments: rest },
+    { model: 'biba', strong, levels: false, compartments: [first!] },
+  ];
+}
+
+function policyText(lattice: Lattice, models: readonly Model[]): string {
   const { levels, compartments } = lattice;
-  const highest = `${levels.at(-1)!}${compartments.length === 0 ? '' : `{${compartments.join(',')}}`}`;
-  return JSON.stringify({
-    levels,
-    compartments,
-    models: [{ model: 'bell-lapadula', strong }],
-    clearance: [{ label: highest }],
-  });
+  return JSON.stringify({ levels, compartments, models, clearance: [{ label: top(lattice).text }] });
+}
+
+/** Whether anything may flow from a label to another: strong models forbid more than the flow demands. */
+function flowsUnder(lattice: Lattice, models: readonly Model[]): Flows {
+  const weak = models.map((model) => ({ ...model, strong: false }));
+  const { policy } = loadPolicy(policyText(lattice, weak));
+  const clearance = top(lattice);
+  return (from, to) => policy.decide({ subject: { current: to, clearance }, object: from, kind: 'presence' }).permit;
 }
 
 /** Some at each label; a person may be at several. */
@@ -302,6 +328,7 @@ function perform({ actor, action, id }: Step, { world, present, connect, dst }: 
       break;
     case 'flood':
       for (let index = 0; index < 8; index += 1) client.say(dst, `${name} ${index}`, 450);
+      send({ type: 'ack', dst, saData: BYTES, data: BYTES });
       break;
     case 'burst':
       for (let index = 0; index < 30; index += 1) client.say(dst, `${name} ${index}`);
