@@ -25,9 +25,10 @@ export async function runChat(command: ChatCommand): Promise<number> {
     throw error;
   }
   const warning = trustWarning(client);
-  if (isTerminal) return await terminalChat({ client, warning, signal });
+  const isKept = command.stateDirectory !== undefined;
+  if (isTerminal) return await terminalChat({ client, warning, signal, isKept });
   if (warning !== undefined) log(warning);
-  return await jsonChat({ client, input: process.stdin, output: process.stdout, log, signal });
+  return await jsonChat({ client, input: process.stdin, output: process.stdout, log, signal, isKept });
 }
 
 async function connectOptions(command: ChatCommand, signal: AbortSignal): Promise<ConnectOptions> {

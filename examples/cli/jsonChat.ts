@@ -11,10 +11,11 @@ import {
   type Peer,
 } from '../../src/index.node.ts';
 import { LineWriter, readLines } from './jsonLines.ts';
-import { leave } from './leave.ts';
+import { isAway, leave } from './leave.ts';
 import { parseRequest, type Request } from './requests.ts';
 
 type Evidence = NonNullable<ConversationEvents['consistency']['evidence']>;
+type About = { readonly peer: Address; readonly ref?: unknown };
 type Sending = Extract<Request, { do: 'send' }>;
 
 /** Sends that wait, beyond which no further line is read. */
@@ -28,6 +29,8 @@ export interface JsonChatOptions {
   readonly log: (text: string) => void;
   /** Aborts as `quit` does. */
   readonly signal: AbortSignal;
+  /** Whether the client has a store. Default false. */
+  readonly isKept?: boolean;
 }
 
 /** Runs until `quit`, the end of the input, the signal, or the end of the client; resolves to the exit code. */
@@ -48,25 +51,30 @@ class JsonChat {
   readonly #writer: LineWriter;
   readonly #log: (text: string) => void;
   readonly #signal: AbortSignal;
+  readonly #isKept: boolean;
   /** Conversations whose `opened` is written and whose `closed` is not. */
   readonly #open = new Map<Address, Conversation>();
   readonly #opening = new Map<Address, { readonly waiting: Sending[]; readonly abort: () => void }>();
   readonly #readers = new Set<Promise<void>>();
   /** Messages that are on their way, and what the sender calls them. */
-  readonly #sent = new Map<MessageId, { readonly peer: Address; readonly ref?: unknown }>();
+  readonly #sent = new Map<MessageId, About>();
+  /** Those of them that the relay has. */
+  readonly #accepted = new Set<MessageId>();
   #waitingSends = 0;
   #waitingCharacters = 0;
   #roomMade: () => void = () => {};
   #settled: () => void = () => {};
   #isEnding = false;
+  #isSuspending = false;
   #failed = false;
 
-  constructor({ client, input, output, log, signal }: JsonChatOptions) {
+  constructor({ client, input, output, log, signal, isKept = false }: JsonChatOptions) {
     this.#client = client;
     this.#input = input;
     this.#writer = new LineWriter(output);
     this.#log = log;
     this.#signal = signal;
+    this.#isKept = isKept;
   }
 
   async run(): Promise<number> {
@@ -84,6 +92,7 @@ class JsonChat {
       this.#write(errorEvent(lastError));
       this.#stopReading(true);
     });
+    client.on('peers', () => this.#moved());
     if (client.status === 'closed') this.#stopReading(true);
     const stop = (): void => this.#stopReading(false);
     this.#signal.addEventListener('abort', stop, { once: true });
@@ -91,7 +100,15 @@ class JsonChat {
     await this.#takeRequests();
     this.#signal.removeEventListener('abort', stop);
     this.#isEnding = true;
-    await leave(client, this.#whenSettled(), this.#readers);
+    await leave({
+      client,
+      settled: this.#whenSettled(),
+      readers: this.#readers,
+      isKept: this.#isKept,
+      suspending: () => {
+        this.#isSuspending = true;
+      },
+    });
     this.#tellWhatIsLeft();
     return this.#failed ? 1 : 0;
   }
@@ -148,17 +165,17 @@ class JsonChat {
   }
 
   #clients(): readonly object[] {
-    const online = this.#client.peers;
-    const away = [...this.#open.values()].filter(({ peer }) => online.every(({ address }) => address !== peer));
+    const listed = this.#client.peers;
+    const missing = [...this.#open.values()].filter(({ peer }) => listed.every(({ address }) => address !== peer));
     return [
-      ...online.map((peer) => ({
+      ...listed.map((peer) => ({
         id: peer.address,
         name: peer.name,
-        online: true,
+        online: peer.online,
         label: peer.label,
         identity: this.#identityOf(peer),
       })),
-      ...away.map((conversation) => ({
+      ...missing.map((conversation) => ({
         id: conversation.peer,
         name: conversation.relayedName,
         online: false,
@@ -240,10 +257,13 @@ class JsonChat {
     if (this.#open.get(peer) === conversation) return;
     this.#open.set(peer, conversation);
     conversation.on('state', ({ id, state, reason }) => {
-      if (state === 'pending') return;
+      if (state === 'pending' || (state === 'failed' && this.#isSuspending)) return;
       this.#writeState(id, this.#sent.get(id) ?? { peer }, state, reason);
-      if (state === 'accepted') return;
-      this.#sent.delete(id);
+      if (state === 'accepted') this.#accepted.add(id);
+      else {
+        this.#sent.delete(id);
+        this.#accepted.delete(id);
+      }
       this.#moved();
     });
     conversation.on('consistency', ({ consistency, evidence }) => {
@@ -254,6 +274,7 @@ class JsonChat {
         ...(evidence === undefined ? {} : shownEvidence(evidence)),
       });
     });
+    conversation.on('confirmed', () => this.#write({ event: 'confirmed', peer }));
     conversation.on('replaced', () => {
       // Where both sides open at once, the answer to this side's own `open` tells it.
       if (!this.#opening.has(peer)) this.#writeOpened(conversation);
@@ -280,12 +301,13 @@ class JsonChat {
 
   /** Farewells that took too long are not waited for: what is open ends here. */
   #tellWhatIsLeft(): void {
+    if (this.#isSuspending) return;
     for (const [id, about] of this.#sent) this.#writeState(id, about, 'failed', 'closed');
     for (const peer of this.#open.keys()) this.#write({ event: 'closed', peer, reason: 'client-ended' });
   }
 
-  #writeOpened({ peer, suite, safetyNumber, label }: Conversation): void {
-    this.#write({ event: 'opened', peer, suite, safetyNumber, label });
+  #writeOpened({ peer, suite, safetyNumber, label, confirmed }: Conversation): void {
+    this.#write({ event: 'opened', peer, suite, safetyNumber, label, ...(confirmed ? {} : { confirmed }) });
   }
 
   #write(event: object): void {
@@ -301,7 +323,16 @@ class JsonChat {
   }
 
   #isSettled(): boolean {
-    return this.#opening.size === 0 && this.#waitingSends === 0 && this.#sent.size === 0;
+    return (
+      this.#opening.size === 0 &&
+      this.#waitingSends === 0 &&
+      [...this.#sent].every(([id, { peer }]) => this.#accepted.has(id) && this.#waitsElsewhere(peer))
+    );
+  }
+
+  /** Whether what the relay has accepted may wait there for its reader, and the receipt in the store. */
+  #waitsElsewhere(peer: Address): boolean {
+    return this.#isKept && isAway(this.#client, peer);
   }
 
   /** Resolves when nothing is being opened, sent, or on its way. */

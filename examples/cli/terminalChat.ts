@@ -2,7 +2,7 @@
 import type { Address, Client, Conversation, DeliveryState, MessageId, Peer, SuiteName } from '../../src/index.node.ts';
 import { SUITE_TABLE } from '../../src/crypto/index.ts';
 import { SimsError } from '../../src/index.node.ts';
-import { leave } from './leave.ts';
+import { isAway, leave } from './leave.ts';
 import { Screen, type Entry } from './screen.ts';
 import { cleanLine, cleanText } from './shownText.ts';
 
@@ -11,9 +11,11 @@ export interface TerminalChatOptions {
   /** Something that must be seen before anything is written. */
   readonly warning: string | undefined;
   readonly signal: AbortSignal;
+  /** Whether the client has a store. */
+  readonly isKept: boolean;
 }
 
-const HELP = `/list                who is here
+const HELP = `/list                who is here, and who is away and can be written to
 /connect WHO         talk to somebody: number in the list, name, or address
 /verify              the safety number of this conversation, to compare by another channel
 /suite [NAME]        suites in use; with a name or number, the suite of the next conversations
@@ -39,6 +41,7 @@ export async function terminalChat(options: TerminalChatOptions): Promise<number
 
 /** A message of one's own in the log. */
 interface OwnLine {
+  readonly peer: Address;
   readonly entry: Entry;
   readonly text: string;
   state: DeliveryState;
@@ -48,6 +51,7 @@ class TerminalChat {
   readonly #client: Client;
   readonly #screen: Screen;
   readonly #warning: string | undefined;
+  readonly #isKept: boolean;
   readonly #conversations = new Map<Address, Conversation>();
   readonly #readers = new Set<Promise<void>>();
   readonly #lines = new Map<MessageId, OwnLine>();
@@ -55,13 +59,15 @@ class TerminalChat {
   #current: Conversation | undefined;
   #suites: readonly SuiteName[] | undefined;
   #sending = 0;
+  #isSuspending = false;
   #settled: () => void = () => {};
   #end!: () => void;
   readonly #ended: Promise<void>;
 
-  constructor({ client, warning, signal }: TerminalChatOptions) {
+  constructor({ client, warning, signal, isKept }: TerminalChatOptions) {
     this.#client = client;
     this.#warning = warning;
+    this.#isKept = isKept;
     this.#ended = new Promise((resolve) => {
       this.#end = resolve;
     });
@@ -82,9 +88,11 @@ class TerminalChat {
     for (const conversation of client.conversations) if (conversation.status === 'open') this.#opened(conversation);
     this.#list();
     this.#note('/help tells what else there is.');
-    client.on('peers', ({ joined, left }) => {
+    client.on('peers', ({ joined, away, left }) => {
       for (const peer of joined) this.#note(`${this.#nameOf(peer)} is here`);
+      for (const peer of away) this.#note(`${this.#nameOf(peer)} is away: what you write waits at the relay`);
       for (const peer of left) this.#note(`${this.#nameOf(peer)} is gone`);
+      this.#checkSettled();
     });
     client.on('status', ({ status, reason, error }) => {
       const why = error === undefined ? (reason ?? '') : error.message;
@@ -100,7 +108,15 @@ class TerminalChat {
     const wasLost = isLost;
     this.#screen.close();
     if (!wasLost) this.#note('Leaving.');
-    await leave(client, this.#whenSettled(), this.#readers);
+    await leave({
+      client,
+      settled: this.#whenSettled(),
+      readers: this.#readers,
+      isKept: this.#isKept,
+      suspending: () => {
+        this.#isSuspending = true;
+      },
+    });
     return wasLost ? 1 : 0;
   }
 
@@ -149,7 +165,7 @@ class TerminalChat {
       const how = peer.kind === 'none' ? KINDS.none : `says to have ${KINDS[peer.kind]}`;
       const level = cleanLine(peer.label);
       const far = peer.label === this.#client.label ? '' : ', only to be seen';
-      const state = `${far}${isOpen ? ', connected' : ''}`;
+      const state = `${peer.online ? '' : ', away'}${far}${isOpen ? ', connected' : ''}`;
       this.#note(`${index + 1}  ${this.#nameOf(peer)}  ${peer.address}  ${how}, at ${level}${state}`);
     });
   }
@@ -223,7 +239,7 @@ class TerminalChat {
     this.#sending += 1;
     try {
       const { id, state } = await conversation.send(text);
-      this.#lines.set(id, { entry, text: shown, state: 'pending' });
+      this.#lines.set(id, { peer: conversation.peer, entry, text: shown, state: 'pending' });
       if (state !== 'pending') this.#moved(id, state);
     } catch (error) {
       this.#screen.update(entry, this.#own('failed', shown), 'red');
@@ -235,7 +251,7 @@ class TerminalChat {
 
   #moved(id: MessageId, state: DeliveryState, reason?: string): void {
     const line = this.#lines.get(id);
-    if (line === undefined || state === line.state) return;
+    if (line === undefined || state === line.state || (state === 'failed' && this.#isSuspending)) return;
     line.state = state;
     this.#screen.update(line.entry, this.#own(state, line.text), state === 'delivered' ? 'green' : 'red');
     if (state === 'failed') this.#fault(`Not delivered (${reason ?? 'closed'}): ${line.text}`);
@@ -254,11 +270,13 @@ class TerminalChat {
     const name = this.#nameIn(conversation);
     const how = `${KINDS[conversation.identity.kind]}, ${conversation.suite}`;
     this.#note(`Conversation with ${name}, ${how}, at ${cleanLine(conversation.label)}`);
+    if (!conversation.confirmed) this.#note(`${name} is away: what you write waits, and is not yet answered for`);
     if (this.#current === undefined) this.#choose(conversation);
     else if (this.#current !== conversation && conversation.initiatedBy === 'peer') {
       this.#note(`${name} wants to talk to you: /connect ${name}`);
     }
     conversation.on('state', ({ id, state, reason }) => this.#moved(id, state, reason));
+    conversation.on('confirmed', () => this.#note(`${name} is back and has answered: both sides have the keys`));
     conversation.on('replaced', ({ suite }) => this.#note(`${name} came again; new keys, ${suite}`));
     conversation.on('consistency', ({ consistency }) => {
       if (consistency !== 'consistent') this.#note(`The histories of you and ${name}: ${consistency}`);
@@ -275,8 +293,12 @@ class TerminalChat {
       if (isElsewhere) this.#note(`${name} is writing to you: /connect ${name} answers`);
     }
     const { by, reason } = await conversation.closed;
+    if (reason === 'suspended') this.#note(`The conversation with ${name} goes on when you come again.`);
     if (this.#conversations.get(conversation.peer) === conversation) this.#conversations.delete(conversation.peer);
-    this.#note(by === 'peer' ? `${name} ended the conversation.` : `The conversation with ${name} ended (${reason}).`);
+    if (reason !== 'suspended')
+      this.#note(
+        by === 'peer' ? `${name} ended the conversation.` : `The conversation with ${name} ended (${reason}).`,
+      );
     if (this.#current === conversation) this.#choose(undefined);
   }
 
@@ -318,7 +340,9 @@ class TerminalChat {
   }
 
   #checkSettled(): void {
-    if (this.#lines.size === 0 && this.#sending === 0) this.#settled();
+    const waits = ({ peer, state }: OwnLine): boolean =>
+      this.#isKept && state === 'accepted' && isAway(this.#client, peer);
+    if (this.#sending === 0 && [...this.#lines.values()].every(waits)) this.#settled();
   }
 
   #whenSettled(): Promise<void> {
