@@ -200,18 +200,27 @@ function randomActors(random: Random, labels: readonly Label[]): readonly Actor[
 function randomSteps(random: Random, all: readonly Actor[], acts: (actor: Actor) => boolean): readonly Step[] {
   const actors = all.filter(acts);
   const steps: Step[] = [];
-  const count = 20 + Math.floor(random() * 40);
+  const count = 16 + Math.floor(random() * 32);
   const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)]!;
-  const add = (atMs: number, actor: Actor, action: Action): void => {
+  const nearTo = ({ label }: Actor): readonly Actor[] => actors.filter((other) => other.label === label);
+  const add = (atMs: number, actor: Actor, action: Action, receiver?: Actor): void => {
     // Mostly to somebody who can be reached; now and then to nobody.
-    const near = all.filter(({ label }) => label === actor.label);
-    const to = random() < 0.6 ? all.indexOf(pick(near)) : Math.floor(random() * (all.length + 1));
+    const near = receiver ?? (random() < 0.6 ? pick(nearTo(actor)) : undefined);
+    const to = near === undefined ? Math.floor(random() * (all.length + 1)) : all.indexOf(near);
     steps.push({ atMs, actor, action, to, id: `${steps.length}` });
+  };
+  /** More than a slow reader takes, and then it reads. */
+  const addSlow = (atMs: number, actor: Actor): void => {
+    for (const afterMs of [10, 20, 30]) add(atMs + afterMs, pick(nearTo(actor)), 'flood', actor);
+    add(atMs + 40 + Math.floor(random() * 600), actor, 'unstall');
   };
   for (const actor of actors) if (random() < 0.8) add(Math.floor(random() * 300), actor, 'join');
   for (let index = 0; index < count; index += 1) {
     const actor = pick(actors);
-    add(Math.floor(random() * LENGTH_MS), actor, ACTIONS[Math.floor(random() * ACTIONS.length)]!);
+    const atMs = Math.floor(random() * LENGTH_MS);
+    const action = pick(ACTIONS);
+    add(atMs, actor, action);
+    if (action === 'stall' && random() < 0.6) addSlow(atMs, actor);
   }
   return steps.sort((left, right) => left.atMs - right.atMs);
 }

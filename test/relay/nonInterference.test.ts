@@ -33,6 +33,6 @@ const SEEN = [
   ...['error unknown-peer', 'error too-large', 'error rejected', 'error later', 'error busy', 'disconnect taken-over'],
 ];
 const COUNTED = [
-  ...['denied', 'spilled', 'kept', 'expired', 'dropped', 'slowConsumers', 'slowed', 'takenOver', 'malformed'],
+  ...['denied', 'spilled', 'kept', 'expired', 'slowConsumers', 'slowed', 'takenOver', 'malformed'],
   ...['published', 'bundlesGiven'],
 ];
