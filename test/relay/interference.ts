@@ -31,14 +31,37 @@ interface Step {
   readonly id: string;
 }
 
-type Action = (typeof ACTIONS)[number];
-
-const ACTIONS = [
-  ...['join', 'join', 'take over', 'half a handshake', 'drop', 'drop', 'goodbye', 'list', 'list', 'list', 'stall'],
-  ...['stall', 'stall', 'unstall', 'unstall', 'unstall', 'say', 'say', 'say', 'flood', 'flood', 'flood', 'flood'],
-  ...['burst', 'open', 'open', 'end', 'ack', 'ack', 'error', 'stored', 'publish', 'publish', 'publish all'],
-  ...['withdraw', 'fetch', 'fetch', 'fetch', 'too large', 'garbage inside', 'garbage outside', 'unknown type'],
-] as const satisfies readonly string[];
+/** How often each comes. */
+const WEIGHTS = {
+  join: 2,
+  'take over': 1,
+  'half a handshake': 1,
+  drop: 2,
+  goodbye: 1,
+  list: 3,
+  stall: 3,
+  unstall: 3,
+  say: 3,
+  flood: 4,
+  burst: 1,
+  open: 2,
+  end: 1,
+  ack: 2,
+  error: 1,
+  stored: 1,
+  publish: 2,
+  'publish all': 1,
+  withdraw: 1,
+  fetch: 3,
+  'too large': 1,
+  'garbage inside': 1,
+  'garbage outside': 1,
+  'unknown type': 1,
+};
+type Action = keyof typeof WEIGHTS;
+const ACTIONS = (Object.keys(WEIGHTS) as Action[]).flatMap((action) =>
+  Array.from({ length: WEIGHTS[action] }, () => action),
+);
 
 /** So small that every one of them is reached. */
 const LIMITS: Partial<RelayLimits> = {
