@@ -5,7 +5,8 @@
  */
 import { fromUtf8, utf8 } from '../bytes.ts';
 import { decodeCbor, encodeCbor } from '../codec/cbor.ts';
-import { isWellFormed } from '../codec/value.ts';
+import { MAX_DEPTH } from '../codec/limits.ts';
+import { isWellFormed, type Value, type ValueMap } from '../codec/value.ts';
 import { SimsError } from '../errors.ts';
 import type { MessageId } from '../messages/address.ts';
 import type { InboxEntry } from '../session/state.ts';
@@ -29,7 +30,10 @@ export interface ReceivedMessage<Data = unknown> {
   readonly receivedAtMs: number;
 }
 
-/** What to send: text, or data that CBOR can hold (numbers below 2^53, texts, bytes, booleans, null, arrays, maps). */
+/**
+ * What to send: text, or data that CBOR can hold: whole numbers below 2^53, texts, bytes, booleans, null, arrays, plain
+ * objects, and maps. A map whose keys are all texts arrives as a plain object.
+ */
 export type Content = string | { readonly data: unknown };
 
 /** What a schema says of a value: the value, perhaps transformed, or what is wrong with it. */
@@ -62,7 +66,7 @@ export function encodeContent(
       throw new SimsError('client/content-invalid', `the schema finds ${issues.length} issues in the data`);
     }
   }
-  const bytes = typeof content === 'string' ? encodeText(content) : encodeCbor(content.data);
+  const bytes = typeof content === 'string' ? encodeText(content) : encodeCbor(objectsToMaps(content.data));
   if (bytes.length > MAX_CONTENT_BYTES) {
     throw new SimsError('client/text-too-long', `${bytes.length} bytes, at most ${MAX_CONTENT_BYTES}`);
   }
@@ -78,7 +82,7 @@ export function decodeContent(entry: InboxEntry, schema: ContentSchema | undefin
   const { m, id, kind, content, inSightOf, receivedAtMs } = entry;
   const common = { id, number: m, inSightOf, receivedAtMs };
   if (kind === 'text') return { ...common, kind, text: fromUtf8(content), data: undefined };
-  const data = decodeCbor(content);
+  const data = mapsToObjects(decodeCbor(content));
   if (schema === undefined) return { ...common, kind: 'data', text: '', data };
   const result = validate(schema, data);
   if (result.issues === undefined) return { ...common, kind: 'data', text: '', data: result.value };
@@ -98,6 +102,24 @@ function validate(schema: ContentSchema, value: unknown): SchemaResult<unknown> 
     throw new SimsError('client/invalid-argument', 'the schema of the content answers by a promise');
   }
   return result;
+}
+
+/** Plain objects as maps, which is what the codec writes. What is nested deeper than it takes is left to its error. */
+function objectsToMaps(value: unknown, depth = 0): unknown {
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array || depth > MAX_DEPTH) return value;
+  if (Array.isArray(value)) return value.map((item) => objectsToMaps(item, depth + 1));
+  const isPlain = [null, Object.prototype].includes(Object.getPrototypeOf(value) as object | null);
+  if (!isPlain && !(value instanceof Map)) return value;
+  const entries = value instanceof Map ? [...(value as Map<unknown, unknown>)] : Object.entries(value);
+  return new Map(entries.map(([key, item]) => [key, objectsToMaps(item, depth + 1)]));
+}
+
+function mapsToObjects(value: Value): unknown {
+  if (Array.isArray(value)) return (value as readonly Value[]).map(mapsToObjects);
+  if (!(value instanceof Map)) return value;
+  const entries = [...(value as ValueMap)].map(([key, item]) => [key, mapsToObjects(item)] as const);
+  // Object.fromEntries defines own properties, `__proto__` among them: nothing is inherited by a hostile key.
+  return entries.every(([key]) => typeof key === 'string') ? Object.fromEntries(entries) : new Map(entries);
 }
 
 function encodeText(text: string): Uint8Array {

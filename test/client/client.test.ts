@@ -89,6 +89,20 @@ describe('a conversation', () => {
     });
   });
 
+  it('carries plain objects, and a hostile key changes no prototype', async () => {
+    const [ana, rui] = [await client('Ana'), await client('Rui', { accept: 'all' })];
+    const [own, peer] = await talk(ana, rui);
+    const data = { kind: 'vitals', pulse: 72, notes: ['a', { b: null }], at: new Map([[1, 'one']]) };
+    await own.send({ data });
+    await own.send({ data: JSON.parse('{"__proto__":{"admin":true}}') as unknown });
+    await expect(own.send({ data: { value: 1.5 } })).rejects.toMatchObject({ code: 'codec/invalid-value' });
+    await expect(own.send({ data: new Date() })).rejects.toMatchObject({ code: 'codec/invalid-value' });
+    const [first, second] = await read(peer, 2);
+    expect(first!.data).toEqual(data);
+    expect((second!.data as { admin?: boolean }).admin).toBeUndefined();
+    expect(Object.keys(second!.data as object)).toEqual(['__proto__']);
+  });
+
   it('keeps the order of a thousand sends that do not wait for each other', async () => {
     const [ana, rui] = [await client('Ana'), await client('Rui', { accept: 'all' })];
     const [own, peer] = await talk(ana, rui);
