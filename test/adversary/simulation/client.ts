@@ -140,6 +140,10 @@ export class Client {
   readonly #world: Surroundings;
   readonly #context: ConversationContext;
   readonly #host: AnswerHost;
+  /** Of conversations that ended here before their peer knew of them. */
+  readonly #forgotten = new Set<string>();
+  /** By peer: how often a start was begun again, and when it may be next. */
+  readonly #restarts = new Map<Address, { readonly count: number; readonly atMs: number }>();
 
   constructor(world: Surroundings, label: string, suites: readonly SuiteName[], of?: Client) {
     const { chance, truth } = world;
@@ -336,7 +340,11 @@ export class Client {
   /** Whatever is due. */
   tick(): void {
     const { nowMs } = this.#world;
-    this.sessions = this.sessions.filter(({ goneAtMs }) => goneAtMs === undefined || goneAtMs > nowMs);
+    this.sessions = this.sessions.filter(({ goneAtMs = Infinity, start, state }) => {
+      if (goneAtMs > nowMs) return true;
+      for (const id of start?.role === 'responder' ? start.ids : []) this.#forgotten.add(`${state.peer.address} ${id}`);
+      return false;
+    });
     for (const session of [...this.sessions]) {
       if (session.wakeAtMs > nowMs) continue;
       session.wakeAtMs = Infinity;
@@ -502,7 +510,7 @@ export class Client {
       refuse('spent');
       return;
     }
-    if (this.sessions.length >= MAX_SESSIONS) return;
+    if (this.sessions.length >= MAX_SESSIONS * 4) return;
     const bundleId = body.bundleId.slice();
     let established: EstablishedOutput | undefined;
     const machine = { start: PREKEY_RESPONDER_START, step: stepPrekeyResponder, takes: prekeyResponderTakes };
@@ -566,13 +574,23 @@ export class Client {
       const start = ownUnheard(session);
       if (start?.message.id !== msgId || (src !== undefined && src !== session.state.peer.address)) continue;
       if (src === undefined && code === 'expired') this.#world.transmit(this, start.message);
-      else if (src !== undefined) this.beginAway(session.state.peer.address, session);
+      else if (src !== undefined) this.#beginAgain(session);
       return;
     }
     if (code === 'expired' && src === undefined) this.#offer(msgId, 'expired');
     else if (code === (src === undefined ? 'unknown-peer' : 'unknown-conversation')) {
       this.#offer(msgId, 'unreachable', src === undefined ? 'relay' : 'peer');
     }
+  }
+
+  /** At once the first time, later each time that this is not enough. */
+  #beginAgain(session: Session): void {
+    const { address } = session.state.peer;
+    const { nowMs } = this.#world;
+    const { count, atMs } = this.#restarts.get(address) ?? { count: 0, atMs: 0 };
+    if (nowMs < atMs) return;
+    this.#restarts.set(address, { count: count + 1, atMs: nowMs + Math.min(1_000 * 2 ** count, 300_000) });
+    this.beginAway(address, session);
   }
 
   #offer(id: MessageId, type: 'accepted' | 'unreachable' | 'expired', by: 'relay' | 'peer' = 'relay'): void {
@@ -676,7 +694,13 @@ export class Client {
         session.lastShown = Math.max(m, session.lastShown);
         this.shown.add(key);
         this.#world.count('messages shown');
-      } else truth.hold(isAgain, `message ${m} (${id}) was shown twice`);
+      } else {
+        // A sender that was set back behind its confirmation may begin anew with what had come.
+        const isAnew = start !== undefined && truth.unsound.has(state.peer.address);
+        // One that closes a conversation before its peer knows that it began forgets what had come in it.
+        if (this.#forgotten.has(key)) this.#world.count('messages shown again after a close');
+        else truth.hold(isAgain || isAnew, `message ${m} (${id}) was shown twice`);
+      }
     }
     this.#feed(session, { type: 'taken', m });
   }

@@ -131,6 +131,8 @@ export class World implements Surroundings {
   fetch(owner: Address, by: Client): { readonly bundle: Uint8Array; readonly label: string } | undefined {
     const { chance } = this;
     const label = this.labelOf(owner);
+    // An owner that is there publishes again, at once, when a bundle was spent.
+    if (this.#isHonest) this.clients.find(({ address }) => address === owner)?.publish(1);
     const stock = this.#stock.get(owner) ?? [];
     const how = this.#isHonest ? 0 : chance.below(12);
     if (how < 6) {
@@ -218,7 +220,7 @@ export class World implements Surroundings {
     const both = [session.state, other.state];
     const tells = both.some(({ consistency, at }) => consistency !== 'consistent' || at !== 'open');
     // Set back behind what its peer has keys for, an end opens nothing, and nothing that it says opens: no receipt comes.
-    const isSilent = both.some(({ outbox }) => outbox.length > 0);
+    const isSilent = both.some(({ outbox, send }) => outbox.length > 0 || send.lost.length > 0);
     this.truth.hold(tells || isSilent || sameHistory(session, other), 'histories differ, and neither end says so');
     const outcome = tells ? 'tell' : isSilent ? 'stand still' : 'agree';
     this.count(`tainted conversations that ${outcome}`);
