@@ -123,7 +123,7 @@ function altered(suite: Suite): Scenario {
   const name = scenario.send('initiator', 'as it was');
   const good = scenario.sent(name);
   const no = (why: string, changes: Partial<RecordJson>, expected: RefusalClass = 'authentication'): void =>
-    scenario.refuse('responder', { ...good, ...changes } as RecordJson, why, expected);
+    scenario.refuse('responder', { ...good, ...changes }, why, expected);
   const saData = unhex(good['sa-data']);
   const sealed = unhex(good.sealed);
   no('a bit of the first sealed byte', { sealed: flipped(sealed, 0) });

@@ -61,13 +61,6 @@ function rollbackHash(): Scenario {
   return scenario;
 }
 
-const random = seeded('previous');
-const ID = random(8);
-const tip = (m: number, hash = random(16)): Tip => ({ m, hash });
-const sent = tip(9);
-const acknowledged = tip(7);
-const received = tip(5);
-
 /** A state that stands as told; everything else is of no matter. */
 export function stateAt(
   base: ConversationState,
@@ -87,10 +80,18 @@ export function stateAt(
   };
 }
 
+/** Tips of both directions, the same each time. */
+function tips() {
+  const random = seeded('previous');
+  const tip = (m: number, hash = random(16)): Tip => ({ m, hash });
+  return { random, tip, id: random(8), sent: tip(9), acknowledged: tip(7), received: tip(5) };
+}
+
 function compared(): Json {
-  const state = stateAt(begun('previous', '', X25519).state('initiator'), { id: ID, sent, acknowledged, received });
-  const nothing = stateAt(state, { id: ID, sent, acknowledged: tip(0), received: tip(0) });
-  const agrees: Previous = { conversationId: ID, own: received, peer: sent };
+  const { random, tip, id, sent, acknowledged, received } = tips();
+  const state = stateAt(begun('previous', '', X25519).state('initiator'), { id, sent, acknowledged, received });
+  const nothing = stateAt(state, { id, sent, acknowledged: tip(0), received: tip(0) });
+  const agrees: Previous = { conversationId: id, own: received, peer: sent };
   const cases: readonly (readonly [string, Previous | undefined, ConversationState])[] = [
     ['the same', agrees, state],
     ['it sent more, and has what was acknowledged', { ...agrees, own: tip(8), peer: acknowledged }, state],
@@ -124,13 +125,14 @@ function compared(): Json {
 }
 
 function refusedPrevious(): Json {
-  const good = encodePrevious({ conversationId: ID, own: sent, peer: received });
+  const { id, sent, received } = tips();
+  const good = encodePrevious({ conversationId: id, own: sent, peer: received });
   const hash = '11'.repeat(16);
   const cases: readonly (readonly [string, Uint8Array])[] = [
     ['no bytes', new Uint8Array(0)],
     ['cut off by a byte', good.subarray(0, -1)],
     ['a byte long', Uint8Array.of(...good, 0)],
-    ['a number that is written longer than it needs to be', unhex(`${hex(ID)}4009${hash}05${hash}`)],
+    ['a number that is written longer than it needs to be', unhex(`${hex(id)}4009${hash}05${hash}`)],
   ];
   return cases.map(([why, bytes]) => ({
     bytes: hex(bytes),

@@ -1,7 +1,7 @@
 /** Records a conversation step by step, with all that lies between the steps. */
 import { concat, equal, hex, lengthPrefixed, uint32, utf8 } from '../../src/bytes.ts';
 import type { Suite } from '../../src/crypto/index.ts';
-import { messageIdBytes, type MessageId } from '../../src/messages/index.ts';
+import { messageIdBytes } from '../../src/messages/index.ts';
 import { associatedData, NO_ID, participantsHash } from '../../src/session/binding.ts';
 import { decodeBody, encodeBody, type RecordBody } from '../../src/session/body.ts';
 import { nextHash } from '../../src/session/history.ts';
@@ -389,7 +389,7 @@ export class Scenario {
     const chainKey = current.chainKey;
     const direction: Direction = end === 'initiator' ? 0 : 1;
     const keys = stepChain(suite, chainKey, conversationId, direction, epoch, number);
-    const id = message.type === 'ack' ? undefined : messageIdBytes(message.id as MessageId);
+    const id = message.type === 'ack' ? undefined : messageIdBytes(message.id);
     const bound = associatedData(state.ownBinding, message.type, id ?? NO_ID, message.saData!);
     const plaintext = suite.cipher.open(keys.subarray(32), nonce, bound, message.data!);
     if (plaintext === undefined) throw new Error(`${this.#name}: a record of our own does not open`);
@@ -459,7 +459,7 @@ function announcementJson(suite: Suite, announcement: Uint8Array, key: RatchetPu
 
 function bodyJson({ numbered, seen, ratchetKey, lost, content }: RecordBody): JsonObject {
   const ranges = (list: readonly { readonly first: number; readonly length: number }[]): Json =>
-    list.map(({ first, length }) => [first, length]);
+    list.map(({ first, length }) => ({ first, length }));
   return {
     m: numbered?.m,
     'H_m-1': numbered === undefined ? undefined : hex(numbered.previousHash),
