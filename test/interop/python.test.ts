@@ -32,9 +32,9 @@ interface Python {
 
 let relay: RelayProcess;
 
-async function startPython(suite: string, credential: string): Promise<Python> {
+async function startPython(suite: string, credential: string, more: readonly string[] = []): Promise<Python> {
   const options = ['--pin', relay.fingerprint, '--name', 'Piet', '--suite', suite, '--peer-suite', suite];
-  const process = run([PYTHON, '-u', PEER, relay.tcp], [...options, '--credential', credential]);
+  const process = run([PYTHON, '-Bu', PEER, relay.tcp], [...options, '--credential', credential, ...more]);
   const { id } = await process.next('ready', { suite });
   return { process, id: id as string };
 }
@@ -93,6 +93,19 @@ async function untilEpochIn(chat: ChatProcess, python: Python): Promise<void> {
   expect(follows()).toBe(true);
 }
 
+/** Resolves when that many messages of each side are delivered. */
+async function settled(chat: ChatProcess, python: Python, count: number): Promise<void> {
+  const delivered = (): number[] => [
+    python.process.events.filter(({ event }) => event === 'delivered').length,
+    chat.process.events.filter(({ event, state }) => event === 'state' && state === 'delivered').length,
+  ];
+  while (delivered().some((each) => each < count)) {
+    await new Promise((resolve) => {
+      setTimeout(resolve, 50);
+    });
+  }
+}
+
 describe.skipIf(!available)(
   'holds conversations with an implementation in Python of the protocol page alone (needs python3-cryptography)',
   () => {
@@ -132,6 +145,56 @@ describe.skipIf(!available)(
           ['error', 'dropped', 'history', 'hint'].includes(event),
         );
         expect(faults).toEqual([]);
+      },
+      limitMs,
+    );
+
+    it(
+      'loses nothing and keeps the order where a tenth of the records is lost, and finds the history again later',
+      async () => {
+        const { suite } = suites[0];
+        const chat = await startChatProcess(relay.tcp, 'Tess', ['--pin', relay.fingerprint, '--peer-suite', suite]);
+        const python = await startPython(suite, 'key', ['--lose', '0.1']);
+        await python.process.send({ do: 'open', peer: chat.id });
+        await opened(chat, python, suite, 0);
+        const texts = Array.from({ length: 60 }, (_, at) => `message ${at}`);
+        for (const [at, text] of texts.entries()) {
+          await python.process.send({ do: 'send', peer: chat.id, text, ref: text });
+          await chat.process.send({ do: 'send', peer: python.id, text, ref: text });
+          if (at % 20 === 10) await python.process.send({ do: 'rekey', peer: chat.id });
+          if (at % 20 === 19) await settled(chat, python, at + 1);
+        }
+        for (const { events } of [chat.process, python.process]) {
+          expect(events.filter(({ event }) => event === 'message').map(({ text }) => text)).toEqual(texts);
+          expect(events.filter(({ event }) => ['closed', 'dropped', 'history'].includes(event))).toEqual([]);
+        }
+        for (const direction of ['in', 'out']) {
+          const since = python.process.events.filter((each) => each.event === 'epoch' && each.direction === direction);
+          expect(since.length).toBeGreaterThan(0);
+        }
+        await python.process.send({ do: 'open', peer: chat.id });
+        await python.process.next('opened', { peer: chat.id, previous: 'agreement' });
+      },
+      limitMs,
+    );
+
+    it(
+      'outlives content that is not what it says it is',
+      async () => {
+        const { suite } = suites[0];
+        const chat = await startChatProcess(relay.tcp, 'Tess', ['--pin', relay.fingerprint, '--peer-suite', suite]);
+        const python = await startPython(suite, 'none');
+        await python.process.send({ do: 'open', peer: chat.id });
+        await opened(chat, python, suite, 0);
+        for (const hex of ['0061fffe62', '00eda080', '01ff', '01a20102']) {
+          await python.process.send({ do: 'content', peer: chat.id, hex, ref: hex });
+          await python.process.next('delivered', { ref: hex });
+        }
+        await python.process.send({ do: 'send', peer: chat.id, text: 'still here?' });
+        await chat.process.next('message', { text: 'still here?' });
+        expect(chat.process.events.filter(({ event }) => event === 'message').length).toBe(1);
+        await chat.process.send({ do: 'send', peer: python.id, text: 'yes' });
+        await python.process.next('message', { text: 'yes' });
       },
       limitMs,
     );

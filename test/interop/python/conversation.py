@@ -84,7 +84,11 @@ class Conversation:
     # What the owner asks for.
 
     def send_text(self, text, note=None):
-        self._message(CLIENT_COM, bytes([TEXT]) + text.encode(), note)
+        self.send_content(bytes([TEXT]) + text.encode(), note)
+
+    def send_content(self, content, note=None):
+        """Any bytes as kind and content: also such as no good peer sends."""
+        self._message(CLIENT_COM, content, note)
 
     def rekey(self):
         """The next record begins an epoch, as soon as the rules of section 5.4 allow."""
@@ -103,7 +107,7 @@ class Conversation:
         """Where this side is, to compare with what the peer says in a later handshake; None when there is nothing to say."""
         if self.state in ("closing", "ended", "gone") or self.sent.m + self.got.m == 0:
             return None
-        return Stand(self.id, self.sent.m, list(self.sent.hashes), self.acknowledged, self.got.m, dict(self.got.hashes))
+        return Stand(self.id, self.sent.hashes, self.acknowledged, self.got.m, dict(self.got.hashes))
 
     # What time and the relay bring.
 

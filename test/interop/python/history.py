@@ -21,15 +21,14 @@ class Stand:
     """What one side has of a conversation at a moment."""
 
     id: bytes
-    sent: int
-    sent_hashes: list
+    sent_hashes: list  # grows with the conversation
     acknowledged: int
     received: int
     received_hashes: dict
 
     def encode(self):
         """`previous`: parameter 0 of a later handshake."""
-        own = varint(self.sent) + self.sent_hashes[self.sent]
+        own = varint(len(self.sent_hashes) - 1) + self.sent_hashes[-1]
         return self.id + own + varint(self.received) + self.received_hashes[self.received]
 
     def compare(self, previous):
@@ -42,7 +41,7 @@ class Stand:
         require(reader.rest() == b"", "bytes trail behind `previous`")
         if conversation_id != self.id:
             return "nothing"
-        if seen > self.sent:
+        if seen >= len(self.sent_hashes):
             return "rollback of mine"
         other = self.received_hashes.get(m, digest) != digest or self.sent_hashes[seen] != seen_digest
         return "rollback of the peer" if m < self.received or seen < self.acknowledged or other else "agreement"

@@ -1,16 +1,20 @@
 """A second implementation of docs/protocol.md, written from that page alone: a client that speaks lines of JSON.
 
     /usr/bin/python3 peer.py tcp://HOST:PORT --pin sha256:HEX --name NAME [--suite SUITE]… [--peer-suite SUITE]…
-        [--credential none|key] [--rekey-every RECORDS]
+        [--credential none|key] [--rekey-every RECORDS] [--lose SHARE]
+
+--lose drops that share of the records of conversations, going out or coming in, as a bad relay might.
+
 
 in   {"do":"list"} {"do":"open","peer":P} {"do":"send","peer":P,"text":T,"ref":R} {"do":"rekey","peer":P}
-     {"do":"close","peer":P} {"do":"quit"}
+     {"do":"content","peer":P,"hex":H,"ref":R} (kind and content as bytes, be they malformed) {"do":"close","peer":P} {"do":"quit"}
 out  ready, list, opened, accepted, delivered, message, epoch, closed, history, dropped, error
 """
 
 import argparse
 import json
 import os
+import random
 import selectors
 import socket
 import sys
@@ -47,9 +51,9 @@ class Opening:
 
 
 class Peer:
-    def __init__(self, hop, peer_suites, rekey_every):
-        self.hop, self.suites, self.rekey_every = hop, peer_suites, rekey_every
-        self.name = None
+    def __init__(self, hop, peer_suites, name, rekey_every=0, lose=0):
+        self.hop, self.suites, self.name, self.rekey_every = hop, peer_suites, name, rekey_every
+        self.lose, self.chance = lose, random.Random(1)  # the same losses in every run
         self.initiating, self.responding = {}, {}  # (address, id): Opening
         self.conversations = {}  # (address, conversation id): Conversation
         self.current = {}  # address: Conversation that carries new messages
@@ -73,6 +77,8 @@ class Peer:
                 require(conversation is not None, "there is no conversation with that peer")
                 if do == "send":
                     conversation.send_text(asked["text"], asked.get("ref"))
+                elif do == "content":
+                    conversation.send_content(bytes.fromhex(asked["hex"]), asked.get("ref"))
                 elif do == "rekey":
                     conversation.rekey()
                 elif do == "close":
@@ -246,6 +252,8 @@ class Peer:
             tell(event, peer=keys.address_text(peer), conversation=result.conversation_id.hex(), **fields)
 
         def send(message):
+            if self.loses():
+                return
             hop.send(message)
             if ID in message and (ref := conversation.ref_of(message[ID])) is not None:
                 self.refs[message[ID]] = ref
@@ -275,7 +283,12 @@ class Peer:
             safetyNumber=conversation.safety_number,
         )
 
+    def loses(self):
+        return self.chance.random() < self.lose
+
     def record(self, message):
+        if self.loses():
+            return
         src = cbor.field(message, SRC, bytes, "src", 28)
         sa_data = cbor.field(message, SA_DATA, bytes, "sa-data")
         cbor.field(message, DATA, bytes, "a sealed record")
@@ -351,6 +364,7 @@ def main():
     parser.add_argument("--peer-suite", action="append", choices=BY_NAME)
     parser.add_argument("--credential", choices=("none", "key"), default="none")
     parser.add_argument("--rekey-every", type=int, default=0)
+    parser.add_argument("--lose", type=float, default=0)
     options = parser.parse_args()
 
     url = urlsplit(options.url)
@@ -362,8 +376,7 @@ def main():
     with socket.create_connection((url.hostname, url.port), timeout=10) as connection:
         hop = Hop(connection, pin, hop_suites, kind, options.name, url.hostname)
         connection.settimeout(None)
-        peer = Peer(hop, peer_suites, options.rekey_every)
-        peer.name = options.name
+        peer = Peer(hop, peer_suites, options.name, options.rekey_every, options.lose)
         tell("ready", id=keys.address_text(hop.address), suite=hop.suite.name, label=hop.label)
         run(peer, connection)
 
