@@ -692,11 +692,17 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost, Aw
     this.#events.emit('peers', event);
     // A key that lived with its client object will not come back.
     for (const peer of event.gone) {
-      if (peer.kind === 'none') this.#conversations.get(peer.address)?.end({ by: 'fault', reason: 'gone' });
+      if (this.#isFleeting(peer)) this.#conversations.get(peer.address)?.end({ by: 'fault', reason: 'gone' });
     }
     for (const peer of event.left) {
-      if (peer.kind === 'none' && !event.gone.includes(peer)) this.#expect(peer.address);
+      if (this.#isFleeting(peer) && !event.gone.includes(peer)) this.#expect(peer.address);
     }
+  }
+
+  /** Whether a peer's key lives with its client object: by its credential, and by the relay's word only before that. */
+  #isFleeting({ address, kind }: Peer): boolean {
+    const conversation = this.#conversations.get(address);
+    return (conversation?.state === undefined ? kind : conversation.identity.kind) === 'none';
   }
 
   /** A peer that is missing in a new list may still be on its way back. */

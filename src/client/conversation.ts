@@ -198,7 +198,14 @@ export class ConversationControl implements Conversation {
   /** Whether the application was told of it. */
   isAnnounced = false;
   /** What the application can answer to an offer; absent once it has consented. */
-  answer: { readonly accept: () => Promise<void>; readonly reject: () => void } | undefined;
+  answer:
+    | {
+        readonly accept: () => Promise<void>;
+        readonly reject: () => void;
+        /** Asks no more: there is a newer handshake. */
+        readonly withdraw: () => void;
+      }
+    | undefined;
   readonly #host: ConversationHost;
   readonly #events = new Emitter<ConversationEvents>();
   readonly #sessions: Session[] = [];
@@ -459,6 +466,8 @@ export class ConversationControl implements Conversation {
       if (!this.isUnheard(old)) return;
       this.#sessions.splice(this.#sessions.indexOf(old), 1);
       old.actor.stop();
+      // What it was still storing would otherwise be there after the record was deleted, or keep it from being deleted.
+      await old.actor.idle();
       this.#host.forget(old.actor.state);
     } finally {
       this.#isHeld = false;

@@ -88,8 +88,11 @@ interface Opening {
 type MessageInput = Extract<InitiatorInput & ResponderInput, { type: 'message' }>;
 type AbortInput = Extract<InitiatorInput & ResponderInput, { type: 'abort' }>;
 
-const MAX_OPENINGS = 64;
+/** Questions that wait are among them: half of the places stay for peers that are known. */
+const MAX_OPENINGS = 128;
 const MAX_OFFERED = 64;
+/** How long a question waits for its answer. */
+const QUESTION_MS = 600_000;
 const MAX_RSA_OPENINGS = 2;
 
 /** All handshakes of one client's conversations. */
@@ -309,6 +312,8 @@ class Answering {
   /** As it was before phase 2. */
   #known: ConversationState | undefined;
   #previous: PreviousComparison | undefined;
+  /** Until when it may wait for the application. */
+  #question: Timer | undefined;
 
   constructor(host: OpeningsHost, message: ClientConnect, peer: HandshakePeer, servable: () => readonly SuiteName[]) {
     this.#host = host;
@@ -319,6 +324,7 @@ class Answering {
   }
 
   settle(error: SimsError | undefined): void {
+    this.#question?.cancel();
     const conversation = this.#conversation;
     // A newer handshake of the same peer may have taken the offer over.
     if (error !== undefined && conversation?.status === 'offered' && conversation.offer === this) {
@@ -375,11 +381,19 @@ class Answering {
     this.#conversation = conversation;
     conversation.offer = this;
     if (decision === true) return this.#accept();
+    // The question of an older handshake of this peer, which nobody answers any more, must not keep its place.
+    conversation.answer?.withdraw();
+    const withdraw = (): void => {
+      run.feed({ type: 'abort', error: new SimsError('handshake/timeout', 'the question was not answered') });
+    };
+    this.#question = new Timer(this.#host.parts.clock);
+    this.#question.set(this.#host.parts.clock.now() + QUESTION_MS, withdraw);
     let asked: Promise<void> | undefined;
     conversation.answer = {
       accept: () =>
         (asked ??= new Promise((resolve, reject) => {
           this.#waiting.push({ resolve, reject });
+          this.#question?.cancel();
           // What comes from this peer from now on has its consent.
           conversation.answer = undefined;
           run.feed(this.#accept());
@@ -388,6 +402,7 @@ class Answering {
         conversation.end({ by: 'own', reason: 'rejected' });
         run.feed({ type: 'reject', code: 'rejected' });
       },
+      withdraw,
     };
     this.#announce(conversation);
     return undefined;

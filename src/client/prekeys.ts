@@ -74,6 +74,8 @@ const DEFAULT_COUNT = 20;
 const DEFAULT_LIFETIME_MS = 14 * 86_400_000;
 /** A fresh supply is made when fewer are left. */
 const LOW = 5;
+/** Secrets that are kept at most: a relay that says again and again that few are left must not fill the store. */
+const MAX_KEPT = 1_000;
 /** Bundles shorter than this are not worth publishing. */
 const LEAST_LIFETIME_MS = 60_000;
 const NOTHING = new Uint8Array(0);
@@ -269,6 +271,11 @@ export class Prekeys {
         this.#isDirty = true;
         data.push(bundle.bundle);
       }
+    }
+    // Oldest first: the map keeps the order in which they were made, and so does the store.
+    for (const name of this.#kept.keys()) {
+      if (this.#kept.size <= MAX_KEPT) break;
+      if (!this.#reserved.has(name)) this.#drop(name);
     }
     const id = this.#newId();
     this.#owed = 0;
