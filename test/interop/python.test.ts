@@ -150,6 +150,26 @@ describe.skipIf(!available)(
     );
 
     it(
+      'which refuses every change of a handshake or record, and notices forks, rollbacks and clones',
+      async () => {
+        const check = run([PYTHON, '-Bu', join(import.meta.dirname, 'python/selfcheck.py')], []);
+        expect([await check.ended, check.log]).toEqual([0, '']);
+        expect(check.events.map(({ suite, missed }) => ({ suite, missed }))).toEqual(
+          suites.map(({ suite }) => ({ suite, missed: [] })),
+        );
+        for (const { changes } of check.events) expect(changes).toBeGreaterThan(100);
+      },
+      limitMs,
+    );
+
+    it('which does not tell who it is to a relay that is not the pinned one', async () => {
+      const options = ['--pin', `sha256:${'00'.repeat(32)}`, '--name', 'Piet'];
+      const python = run([PYTHON, '-Bu', PEER, relay.tcp], options);
+      expect(await python.ended).toBe(1);
+      expect(python.log).toContain('the relay is not the pinned one');
+    });
+
+    it(
       'loses nothing and keeps the order where a tenth of the records is lost, and finds the history again later',
       async () => {
         const { suite } = suites[0];
