@@ -403,12 +403,12 @@ function giveUpOverdue(
   const keysGone = acknowledged && nowMs - epochStartedAtMs >= context.options.keepKeysMs;
   for (const entry of state.outbox) {
     const isOver = keysGone && entry.epoch < current.epoch;
-    const expired = isOver || (entry.expiresAtMs !== undefined && entry.expiresAtMs <= nowMs);
+    const hasExpired = isOver || (entry.expiresAtMs !== undefined && entry.expiresAtMs <= nowMs);
     const since = entry.unreachableSinceMs;
     const lost = since !== undefined && nowMs - since >= context.options.unreachableAfterMs;
-    if (!expired && !lost) continue;
+    if (!hasExpired && !lost) continue;
     given.push(entry);
-    failed(entry, expired ? 'expired' : 'unreachable', outputs);
+    failed(entry, hasExpired ? 'expired' : 'unreachable', outputs);
   }
   return giveUp(state, given);
 }

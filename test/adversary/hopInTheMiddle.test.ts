@@ -1,7 +1,7 @@
 import { createServer, connect as connectSocket, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { concat } from '../../src/bytes.ts';
-import { connect, type Client, type Conversation } from '../../src/index.node.ts';
+import { connect, type Conversation } from '../../src/index.node.ts';
 import type { RelayServer } from '../../src/relay/node/index.ts';
 import { encodeFrame, FrameReader } from '../../src/transport/index.ts';
 import { testRelay, until } from '../support/relay.ts';
@@ -81,22 +81,21 @@ const FAULTS: Readonly<Record<string, (frame: Uint8Array, chance: () => number) 
 };
 
 describe.each(Object.entries(FAULTS))('a man in the middle of the hop with %s', (_name, fault) => {
-  it.each([0, 1])(
-    'in frame %i of the handshake makes it fail with a typed error, in time',
-    async (at) => {
-      for (const way of ['up', 'down'] as const) {
-        const chance = seeded(at + 1);
-        tamper = (frame, index, direction) => (index === at && direction === way ? fault(frame, chance) : [frame]);
-        const outcome = await connect(url, { name: 'Ana' }).then(
-          (client) => client,
-          (error: unknown) => error,
-        );
-        // A repeat of a phase is answered again and harmless; anything else ends the connection.
-        if (outcome instanceof Error) expect(outcome).toMatchObject({ name: 'SimsError' });
-        else await (outcome as Client).close();
-      }
+  it.each([
+    [0, 'up'],
+    [0, 'down'],
+    [1, 'up'],
+    [1, 'down'],
+  ] as const)(
+    'in frame %i of the handshake, on its way %s, makes it fail with a typed error, in time',
+    async (at, way) => {
+      const chance = seeded(at + 1);
+      tamper = (frame, index, direction) => (index === at && direction === way ? fault(frame, chance) : [frame]);
+      const outcome = await connect(url, { name: 'Ana' }).catch((error: unknown) => error as Error);
+      // A repeat of a phase is answered again and harmless; anything else ends the connection.
+      expect(outcome instanceof Error ? outcome.name : 'connected').toMatch(/^(?:SimsError|connected)$/u);
+      if (!(outcome instanceof Error)) await outcome.close();
     },
-    45_000,
   );
 
   it('in the stream breaks the hop, and the next one goes on without loss or repeats', async () => {

@@ -29,10 +29,11 @@ async function talk(): Promise<[Conversation, Conversation]> {
   return [own, peer.value as Conversation];
 }
 
+const CONSISTENT = ['consistent', 'consistent'];
 const texts = Array.from({ length: 40 }, (_, index) => `${index}`);
 
-/** Sends 40 texts each way; both have to arrive in order, each once. */
-async function exchange(own: Conversation, peer: Conversation): Promise<void> {
+/** Sends 40 texts each way; both have to arrive in order, each once. What the histories are then. */
+async function exchange(own: Conversation, peer: Conversation): Promise<readonly string[]> {
   const read = async (conversation: Conversation): Promise<string[]> => {
     const got: string[] = [];
     for await (const { text } of conversation) {
@@ -48,7 +49,7 @@ async function exchange(own: Conversation, peer: Conversation): Promise<void> {
   expect(atPeer).toEqual(texts);
   expect(atOwn).toEqual(texts);
   expect((await sends).every(Boolean)).toBe(true);
-  expect([own.consistency, peer.consistency]).toEqual(['consistent', 'consistent']);
+  return [own.consistency, peer.consistency];
 }
 
 function isRecord(message: Message): message is Extract<Message, { type: 'client-com' }> {
@@ -80,7 +81,7 @@ describe('a relay in the middle of a conversation', () => {
         kept = [];
         return out;
       };
-      await exchange(own, peer);
+      expect(await exchange(own, peer)).toEqual(CONSISTENT);
     },
   );
 
@@ -96,7 +97,7 @@ describe('a relay in the middle of a conversation', () => {
       const field = chance() < 0.5 ? { data: flipped(message.data, bit) } : { saData: flipped(message.saData, bit) };
       return [{ ...passing, message: { ...message, ...field } }];
     };
-    await exchange(own, peer);
+    expect(await exchange(own, peer)).toEqual(CONSISTENT);
     expect(dropped.length).toBeGreaterThan(0);
   });
 
@@ -113,7 +114,7 @@ describe('a relay in the middle of a conversation', () => {
         passing,
       ];
     };
-    await exchange(own, peer);
+    expect(await exchange(own, peer)).toEqual(CONSISTENT);
   });
 
   it('that forges errors and ends touches no established conversation', async () => {
@@ -128,17 +129,17 @@ describe('a relay in the middle of a conversation', () => {
         passing,
       ];
     };
-    await exchange(own, peer);
+    expect(await exchange(own, peer)).toEqual(CONSISTENT);
   });
 
   it('that replays a whole conversation into a new one is not believed', async () => {
     const [first, firstPeer] = await talk();
-    await exchange(first, firstPeer);
+    expect(await exchange(first, firstPeer)).toEqual(CONSISTENT);
     const old = relay.seen.filter(({ message }) => isRecord(message));
     await first.close();
     const [own, peer] = await talk();
     for (const passing of old) relay.hand(passing);
-    await exchange(own, peer);
+    expect(await exchange(own, peer)).toEqual(CONSISTENT);
   });
 });
 

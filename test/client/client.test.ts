@@ -18,7 +18,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  await Promise.all(clients.splice(0).map((client) => client.close({ endConversations: false })));
+  await Promise.all(clients.splice(0).map((each) => each.close({ endConversations: false })));
   await relay.close();
 });
 
