@@ -18,7 +18,13 @@ import {
   type ConversationContext as HandshakeContext,
 } from '../../../src/handshake/index.ts';
 import { messageIdFromBytes, type Address, type MessageId } from '../../../src/messages/address.ts';
-import { decodeBundle, decodeBundleCore, encodeBundle, encodeBundleBody3, encodeBundleCore } from '../../../src/messages/bundle.ts';
+import {
+  decodeBundle,
+  decodeBundleCore,
+  encodeBundle,
+  encodeBundleBody3,
+  encodeBundleCore,
+} from '../../../src/messages/bundle.ts';
 import { encodeCredential, type Credential } from '../../../src/messages/credential.ts';
 import * as bodies from '../../../src/messages/handshakeBodies.ts';
 import { decodeMessage, encodeMessage, type Message } from '../../../src/messages/messages.ts';
@@ -33,7 +39,14 @@ interface Imposture {
   readonly feed: (phase: 1 | 2 | 3 | 4, body: Uint8Array) => void;
 }
 
-const CODES: readonly ErrorReason[] = ['unknown-peer', 'unknown-conversation', 'rejected', 'spent', 'expired', 'malformed'];
+const CODES: readonly ErrorReason[] = [
+  'unknown-peer',
+  'unknown-conversation',
+  'rejected',
+  'spent',
+  'expired',
+  'malformed',
+];
 
 /** The attacks of one world. Each returns whether it found something to attack. */
 export class Attacks {
@@ -211,7 +224,9 @@ export class Attacks {
       const { core } = bodies.decodeBody2(message.data);
       const fields = bodies.decodeCore(core);
       const credential = this.#chance.is(0.6) ? encodeCredential(this.#credential()) : fields.credential;
-      const ownKey = this.#chance.is(0.5) ? this.#chance.bytes(fields.encapsulationKey.length) : fields.encapsulationKey;
+      const ownKey = this.#chance.is(0.5)
+        ? this.#chance.bytes(fields.encapsulationKey.length)
+        : fields.encapsulationKey;
       const changed = bodies.encodeCore({ ...fields, credential, encapsulationKey: ownKey });
       const context = this.#context(to, from, this.#world.labelOf(to), flight.label);
       const body1 = (asked.message as { data: Uint8Array }).data;
@@ -292,7 +307,12 @@ export class Attacks {
     const ciphertext = bytes(core.encapsulationKey.length === 1_216 ? 1_120 : core.encapsulationKey.length);
     const data = encodeBundleBody3({ ciphertext, box: bytes(200), bundleId: core.id, hello });
     const id = messageIdFromBytes(nonce.subarray(0, 8));
-    return { from: from.address, label: from.label, to: to.address, message: { type: 'client-connect', phase: 3, id, data } };
+    return {
+      from: from.address,
+      label: from.label,
+      to: to.address,
+      message: { type: 'client-connect', phase: 3, id, data },
+    };
   }
 
   /** A bundle that its owner did not make. */

@@ -197,7 +197,9 @@ export class World implements Surroundings {
       for (const session of client.sessions) {
         const { state, name } = session;
         const ends = this.clients.filter(({ address }) => address === state.peer.address);
-        const others = ends.flatMap(({ sessions }) => sessions.filter((each) => each.name === name && each !== session));
+        const others = ends.flatMap(({ sessions }) =>
+          sessions.filter((each) => each.name === name && each !== session),
+        );
         if (truth.tainted.has(name)) {
           for (const other of others) this.#agreeOrTell(session, other);
           continue;
@@ -206,7 +208,10 @@ export class World implements Surroundings {
         const where = `${state.at}, peer ${other?.state.at ?? 'without it'}`;
         truth.hold(state.outbox.length === 0, `${state.outbox.length} messages stay unacknowledged (${where})`);
         if (other === undefined || state.at !== 'open' || other.state.at !== 'open') continue;
-        truth.hold(sameHistory(session, other), `histories differ at ${state.send.m}, ${other.state.receive.history.m}`);
+        truth.hold(
+          sameHistory(session, other),
+          `histories differ at ${state.send.m}, ${other.state.receive.history.m}`,
+        );
         truth.hold(state.consistency === 'consistent', `the end is ${state.consistency}`);
         this.count('conversations that agree at the end');
       }
@@ -281,17 +286,37 @@ export class World implements Surroundings {
       { weight: 40, name: 'delivered in order', work: () => this.#take(0) },
       { weight: 12, name: 'delivered out of order', work: () => this.#take(chance.below(this.#flights.length)) },
       { weight: 12, name: 'time passed', work: () => this.#pass() },
-      act(14, 'sent', withSession((of, session) => of.send(session, chance.below(200), this.#expiry()))),
-      act(1.5, 'rekeyed by hand', withSession((of, session) => of.rekey(session))),
-      act(0.35, 'closed', withSession((of, session) => of.close(session, chance.pick(CLOSE_REASONS)!))),
+      act(
+        14,
+        'sent',
+        withSession((of, session) => of.send(session, chance.below(200), this.#expiry())),
+      ),
+      act(
+        1.5,
+        'rekeyed by hand',
+        withSession((of, session) => of.rekey(session)),
+      ),
+      act(
+        0.35,
+        'closed',
+        withSession((of, session) => of.close(session, chance.pick(CLOSE_REASONS)!)),
+      ),
       act(1.2, 'handshake begun', (of) => of.begin(this.#peerOf(of).address, this.#peerLabel(this.#peerOf(of)))),
       act(0.8, 'start from a bundle tried', (of) => of.beginAway(this.#peerOf(of).address)),
       act(0.3, 'bundles published', (of) => of.publish(2)),
       act(0.6, 'hop renewed', (of) => of.reconnect()),
       act(0.4 * hostility, 'crashed at rest', (of) => of.restart()),
-      act(1 * hostility, 'crash prepared', (of) => (of.crash = { at: chance.pick(CRASH_POINTS)!, commits: chance.below(3) })),
+      act(
+        1 * hostility,
+        'crash prepared',
+        (of) => (of.crash = { at: chance.pick(CRASH_POINTS)!, commits: chance.below(3) }),
+      ),
       { weight: 0.5 * hostility, name: 'hop with someone on the wire', work: () => this.#hop() },
-      { weight: 3 * hostility, name: 'dropped', work: () => this.#flights.splice(chance.below(this.#flights.length), 1).length > 0 },
+      {
+        weight: 3 * hostility,
+        name: 'dropped',
+        work: () => this.#flights.splice(chance.below(this.#flights.length), 1).length > 0,
+      },
       attack(3, 'repeated', flight),
       attack(4, 'replayed from the tape', old),
       attack(3, 'mutated', () => this.#from(flight(), (each) => this.#attacks.mutate(each))),
@@ -301,7 +326,9 @@ export class World implements Surroundings {
       attack(1, 'spliced between planes', () => this.#from(old(), (each) => this.#attacks.splicePlane(each))),
       attack(1, 'offer downgraded', () => this.#from(this.#phase([1, 2]), (each) => this.#attacks.downgrade(each))),
       attack(1, 'other credential', () => this.#from(this.#phase([2]), (each) => this.#attacks.otherCredential(each))),
-      attack(1, 'other label', () => this.#from(this.#phase([1, 2, 3]), (each) => ({ ...each, label: `label ${chance.below(3)}` }))),
+      attack(1, 'other label', () =>
+        this.#from(this.#phase([1, 2, 3]), (each) => ({ ...each, label: `label ${chance.below(3)}` })),
+      ),
       attack(0.6, 'misrouted', () => this.#from(this.#phase([1, 2, 3, 4]), (each) => this.#misrouted(each))),
       attack(2, 'hint forged', () => this.#attacks.hint(client())),
       attack(0.5, 'start forged', () => this.#attacks.forgedStart(client(), client())),
@@ -390,13 +417,16 @@ export class World implements Surroundings {
 
   #hop(): boolean {
     const { chance } = this;
-    const phases = this.tape.filter(({ message }) => message.type === 'client-connect').map(({ message }) => (message as { data: Uint8Array }).data);
+    const phases = this.tape
+      .filter(({ message }) => message.type === 'client-connect')
+      .map(({ message }) => (message as { data: Uint8Array }).data);
     const at = 1 + chance.below(4);
     const how = chance.below(4);
     const client = chance.pick(this.clients)!;
     const outcome = this.hops.connect(client, this.nowMs, (phase, body) => {
       if (how === 0 || phase !== at) return body;
-      const others = how === 1 ? phases : this.hops.bodies.filter((each) => each.phase === phase).map((each) => each.body);
+      const others =
+        how === 1 ? phases : this.hops.bodies.filter((each) => each.phase === phase).map((each) => each.body);
       if (how === 3) return body.map((byte, index) => (index === body.length >> 1 ? byte ^ 4 : byte));
       return chance.pick(others) ?? body;
     });
