@@ -78,6 +78,8 @@ const FETCH_TIMEOUT_MS = 30_000;
 const MAX_STARTS = 64;
 const MAX_HELD = 2_000;
 const MAX_HELD_BYTES = 16 * 1_048_576;
+/** Of all peers together: a relay can make up as many as it likes. */
+const MAX_ALL_HELD_BYTES = 32 * 1_048_576;
 /** Sessions of one conversation beyond which its peer begins no further one. */
 const MAX_SESSIONS = 16;
 const FIRST_RESTART_MS = 1_000;
@@ -94,6 +96,7 @@ export class Away {
   /** By conversation: how often it was begun again, and what cancels the next time. */
   readonly #restarts = new Map<ConversationControl, { count: number; isPending: boolean; cancel: () => void }>();
   #starts = 0;
+  #heldBytes = 0;
   #isEnded = false;
 
   constructor(host: AwayHost) {
@@ -214,8 +217,10 @@ export class Away {
     if (held === undefined) return false;
     const bytes = (message.data?.length ?? 0) + (message.saData?.length ?? 0) + 256;
     if (held.messages.length >= MAX_HELD || held.bytes + bytes > MAX_HELD_BYTES) return true;
+    if (this.#heldBytes + bytes > MAX_ALL_HELD_BYTES) return true;
     held.messages.push(message);
     held.bytes += bytes;
+    this.#heldBytes += bytes;
     return true;
   }
 
@@ -238,6 +243,7 @@ export class Away {
         held.starts -= 1;
         if (held.starts > 0 || this.#held.get(src) !== held) return;
         this.#held.delete(src);
+        this.#heldBytes -= held.bytes;
         this.#turns.delete(src);
         for (const record of held.messages) this.#host.takeRecord(record, src);
       });

@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-import { MAX_FRAME_BYTES, MAX_FRAME_BYTES_BEFORE_HOP } from '../codec/limits.ts';
+import { DEFAULT_LIMITS, LIMITS_BEFORE_HOP, MAX_FRAME_BYTES, MAX_FRAME_BYTES_BEFORE_HOP } from '../codec/limits.ts';
 import type { CryptoProvider } from '../crypto/provider.ts';
 import type { Suite, SuiteName } from '../crypto/suite.ts';
 import { SimsError } from '../errors.ts';
@@ -234,7 +234,7 @@ class Connection {
   #receive(bytes: Uint8Array): void {
     if (this.#ended) return;
     try {
-      const { message } = decodeMessage(bytes);
+      const { message } = decodeMessage(bytes, this.#confirmed ? DEFAULT_LIMITS : LIMITS_BEFORE_HOP);
       if (message.type === 'secure' && this.#confirmed) this.#take(this.#channel!.open(message));
       else if (message.type === 'connect') this.#handshake(message);
       else if (message.type === 'error' && !this.#confirmed) {

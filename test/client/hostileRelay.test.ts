@@ -1,12 +1,16 @@
 /** What a relay that lies makes a client do: nothing without bounds, and nothing to what was authenticated. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { decodeCbor } from '../../src/codec/cbor.ts';
+import { decodeCbor, encodeCbor } from '../../src/codec/cbor.ts';
+import { systemClock } from '../../src/client/clock.ts';
+import { createConnect } from '../../src/client/index.ts';
 import { memoryStore } from '../../src/client/memoryStore.ts';
-import { nodeProvider } from '../../src/crypto/node/index.ts';
+import { defaultSuites, nodeProvider } from '../../src/crypto/node/index.ts';
 import { connect, type Client, type ConnectOptions, type Conversation } from '../../src/index.node.ts';
-import { addressFromBytes, messageIdFromBytes, type Address } from '../../src/messages/address.ts';
+import { addressFromBytes, messageIdFromBytes, type Address, type MessageId } from '../../src/messages/address.ts';
+import { encodeBundleBody3 } from '../../src/messages/bundle.ts';
 import { encodeBody1 } from '../../src/messages/handshakeBodies.ts';
 import type { Message } from '../../src/messages/messages.ts';
+import { memoryPair } from '../../src/transport/index.ts';
 import { until } from '../support/relay.ts';
 import { AwayRelay } from './awayRelay.ts';
 
@@ -95,5 +99,63 @@ describe('a relay that lies', () => {
     tell(ana, { type: 'list', complete: false, data: [{ address: rui.address, online: false }] });
     await settle();
     expect(own.status).toBe('open');
+  });
+
+  it('about starts keeps no more records waiting than fit', async () => {
+    relay.tamper = (message) => (message.type === 'prekeys' && message.count !== undefined ? [] : [message]);
+    const rui = await join('Rui', { store: memoryStore(), prekeys: { count: 1 } });
+    const own = relay.account(rui.address);
+    const data = new Uint8Array(900_000);
+    for (let peer = 0; peer < 6; peer += 1) {
+      const src = addressFromBytes(nodeProvider.random(28));
+      const hello = encodeBody1({ versions: [1], nonce: nodeProvider.random(32), suites: [3] });
+      const bytes = Uint8Array.of(1);
+      const start = encodeBundleBody3({ ciphertext: bytes, box: bytes, bundleId: nodeProvider.random(8), hello });
+      const id = (): MessageId => messageIdFromBytes(nodeProvider.random(8));
+      tell(rui, { type: 'client-connect', phase: 3, id: id(), src, label: 'open', data: start });
+      for (let record = 0; record < 18; record += 1) {
+        tell(rui, { type: 'client-com', id: id(), src, saData: nodeProvider.random(16), data });
+      }
+    }
+    await settle();
+    relay.tamper = (message) => [message];
+    own.deliver!({ type: 'prekeys', count: 0 });
+    // What was kept is judged now: no such conversation.
+    const judged = (): number =>
+      relay.seen.filter(({ message }) => message.type === 'error' && message.code === 'unknown-conversation').length;
+    await until(() => judged() > 0);
+    await settle();
+    expect(judged() * data.length).toBeLessThanOrEqual(32 * 1_048_576);
+  });
+
+  it('about a stranger who never comes back does not keep its question open for ever', async () => {
+    const waiting: { readonly inMs: number; readonly callback: () => void }[] = [];
+    const clock = {
+      now: () => systemClock.now(),
+      setTimer: (atMs: number, callback: () => void) => {
+        waiting.push({ inMs: atMs - systemClock.now(), callback });
+        return systemClock.setTimer(atMs, callback);
+      },
+    };
+    const connectLater = createConnect({ provider: nodeProvider, suites: defaultSuites, dial: relay.dial, clock });
+    const rui = await connectLater(relay.dial, { name: 'Rui', suites: X25519, accept: 'ask' });
+    clients.add(rui);
+    tell(rui, knock(addressFromBytes(nodeProvider.random(28))));
+    const asked = (await rui.incoming.next()).value as Conversation;
+    for (const { inMs, callback } of waiting) if (inMs > 300_000) callback();
+    expect(await asked.closed).toMatchObject({ by: 'fault' });
+    expect(rui.conversations).toEqual([]);
+  });
+
+  it('in the clear is read with the limits of a stranger', async () => {
+    const [own, theirs] = memoryPair();
+    own.start({
+      message: () => {
+        const items = new Map<number, unknown>([[0, 9], [12, 'busy'], [99, Array.from({ length: 9_000 }, () => 0)]]);
+        own.send(encodeCbor(items));
+      },
+    });
+    const connecting = connect(() => Promise.resolve(theirs), { name: 'Ana', reconnect: false } as ConnectOptions);
+    await expect(connecting).rejects.toMatchObject({ code: 'codec/items-over-limit' });
   });
 });
