@@ -64,6 +64,25 @@ def check_handshake(suite, count):
     return 4 * count, missed
 
 
+def check_impostors(suite):
+    """Who shows another's credential without the key, or its own in another's place, is refused by either side."""
+    missed = []
+    for side in (0, 1):
+        for lie in ("signature", "credential"):
+            pair = [Party(), Party()]
+            if lie == "signature":
+                pair[side].signer = keys.SigningKey()
+            else:
+                address, pair[side] = pair[side].address, Party()
+                pair[side].address = address
+            try:
+                handshake(suite, *pair)
+                missed.append([side, lie])
+            except Refused:
+                pass
+    return 4, missed
+
+
 def conversations(suite):
     alice, bob = Party(), Party()
     one, other = handshake(suite, alice, bob)
@@ -100,21 +119,21 @@ def check_records(suite, count):
 
 
 def check_history(suite):
-    """A fork and a rollback are noticed, each in a conversation of its own."""
+    """A fork and rollbacks are noticed, each in a conversation of its own."""
     missed = []
-    for status in ("fork", "rollback"):
+    for status, seen in (("fork", None), ("rollback", 3), ("rollback", 0)):
         alice, bob, one, other = conversations(suite)
         one.send_text("hello")
         if status == "fork":
             one.sent.hashes[-1] = bytes(16)
         else:
-            one.got.m, one.got.hashes[3] = 3, bytes(16)
+            one.got.m, one.got.hashes[seen] = seen, bytes(16)  # more than was sent, or another hash
         one.send_text("again")
         for message in alice.wire:
             other.receive(arriving(message, alice))
         if [event.get("status") for event in bob.events if event["event"] == "history"] != [status]:
-            missed.append(status)
-    return 2, missed
+            missed.append([status, seen])
+    return 3, missed
 
 
 def check_clone(suite):
@@ -141,7 +160,7 @@ def main():
         if not suite.has_ratchet:
             pair = suite.kem.generate()
             suite.kem.generate = lambda pair=pair: pair  # one RSA pair for all: making one takes a second
-        checks = [check_records(suite, 20), check_clone(suite), check_history(suite)]
+        checks = [check_records(suite, 20), check_clone(suite), check_history(suite), check_impostors(suite)]
         checks.append(check_handshake(suite, 25))
         changes, missed = sum(count for count, _ in checks), [each for _, some in checks for each in some]
         print(json.dumps({"event": "checked", "suite": suite.name, "changes": changes, "missed": missed}), flush=True)
