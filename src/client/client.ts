@@ -646,6 +646,7 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost, Aw
         break;
       case 'error': {
         const { msgId, code, src } = message;
+        if (msgId !== undefined && src === undefined) this.parts.prekeys?.refused(msgId);
         if (msgId === undefined || this.#openings.takeError(message) || this.#takeStartError(message, msgId)) break;
         if (code === 'expired' && src === undefined) {
           this.#tracked.get(msgId)?.offer({ type: 'expired', id: msgId, nowMs: this.clock.now() });

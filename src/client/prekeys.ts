@@ -92,6 +92,8 @@ export class Prekeys {
   #link: Link | undefined;
   /** Whether the relay has said on this hop what it holds. */
   #isAsked = false;
+  /** A publish that the relay has not answered on this hop: a second one beside it could make the first unknown here. */
+  #underWay: MessageId | undefined;
   readonly #waiting: { readonly resolve: () => void; readonly reject: (error: SimsError) => void }[] = [];
   #left = 0;
   /** Bundles to be published in the place of what was spent; stored, so that the relay hears of it in the end. */
@@ -162,6 +164,7 @@ export class Prekeys {
   up(link: Link): void {
     this.#link = link;
     this.#isAsked = false;
+    this.#underWay = undefined;
     link.send({ type: 'prekeys', id: this.#newId(), data: [] });
   }
 
@@ -189,6 +192,7 @@ export class Prekeys {
     return this.#queued(async () => {
       if (this.#link !== link) return;
       this.#left = stock.count;
+      if (stock.id === this.#underWay) this.#underWay = undefined;
       const { confirmed, pending } = this.#published;
       const isOurs = stock.id !== undefined && (stock.id === pending || stock.id === confirmed);
       const wasAsked = this.#isAsked;
@@ -215,6 +219,11 @@ export class Prekeys {
     });
   }
 
+  /** The relay does not take a publish: the next one may go. */
+  refused(id: MessageId): void {
+    if (this.#underWay === id) this.#underWay = undefined;
+  }
+
   get link(): Link | undefined {
     return this.#link;
   }
@@ -227,7 +236,7 @@ export class Prekeys {
     const low = Math.min(LOW, this.#target);
     const missing = this.#left < low ? this.#target - this.#left : 0;
     const count = Math.max(missing, this.#owed);
-    if (count > 0) await this.#publish(Math.min(count, this.#target), false);
+    if (count > 0 && this.#underWay === undefined) await this.#publish(Math.min(count, this.#target), false);
     else if (this.#isDirty) await this.#write();
   }
 
@@ -282,6 +291,7 @@ export class Prekeys {
     this.#published = { confirmed: this.#published.confirmed, pending: id };
     await this.#write();
     if (this.#link !== link) return;
+    this.#underWay = id;
     link.send({ type: 'prekeys', id, data, ...(complete ? { complete } : {}) });
   }
 

@@ -67,8 +67,39 @@ describe('a relay that lies', () => {
     }
     await settle();
     const stored = await store.read('prekeys');
-    const [, , , kept] = decodeCbor(stored!.value, { maxBytes: 2 ** 26, maxItems: 2 ** 17, maxDepth: 8 }) as unknown[][];
+    const [, , , kept] = decodeCbor(stored!.value, {
+      maxBytes: 2 ** 26,
+      maxItems: 2 ** 17,
+      maxDepth: 8,
+    }) as unknown[][];
     expect(kept!.length).toBeLessThanOrEqual(1_000);
+  });
+
+  it('or is slow has one publish at a time to answer, so that none of them makes the others unknown', async () => {
+    const rui = await join('Rui', { store: memoryStore(), prekeys: { count: 6 }, reconnect: true });
+    const account = relay.account(rui.address);
+    await until(() => account.bundles.length === 6);
+    await settle();
+    const id = account.publishId!;
+    const isStock = (message: Message): boolean => message.type === 'prekeys' && message.count === 1;
+    relay.tamper = (message) => (message.type !== 'prekeys' || isStock(message) ? [message] : []);
+    tell(rui, { type: 'prekeys', count: 1, id });
+    tell(rui, { type: 'prekeys', count: 1, id });
+    await settle();
+    // The relay took the first publish of these, its answer and any later one were lost.
+    account.publishId = relay.seen
+      .map(({ message }) => message)
+      .filter((message) => message.type === 'prekeys' && 'data' in message && message.data.length > 0)
+      .map((message) => ('id' in message ? message.id : undefined))[1];
+    relay.tamper = (message) => [message];
+    const before = relay.seen.length;
+    relay.cut();
+    await until(() => relay.seen.slice(before).some(({ message }) => message.type === 'prekeys'));
+    await settle();
+    const discards = relay.seen
+      .slice(before)
+      .filter(({ message }) => message.type === 'prekeys' && 'complete' in message && message.complete === true);
+    expect(discards).toEqual([]);
   });
 
   it('about strangers leaves room for who really asks', async () => {
@@ -151,7 +182,11 @@ describe('a relay that lies', () => {
     const [own, theirs] = memoryPair();
     own.start({
       message: () => {
-        const items = new Map<number, unknown>([[0, 9], [12, 'busy'], [99, Array.from({ length: 9_000 }, () => 0)]]);
+        const items = new Map<number, unknown>([
+          [0, 9],
+          [12, 'busy'],
+          [99, Array.from({ length: 9_000 }, () => 0)],
+        ]);
         own.send(encodeCbor(items));
       },
     });
