@@ -77,7 +77,8 @@ export interface OpeningsHost {
 
 interface Opening {
   readonly peer: Address;
-  readonly feed: (input: MessageInput | AbortInput) => void;
+  /** `label`: the sender's, as the relay told it with a message. */
+  readonly feed: (input: MessageInput | AbortInput, label?: string) => void;
   readonly settle: (error: SimsError) => void;
   /** The last phase that this side sent. */
   last: ClientConnect | undefined;
@@ -129,8 +130,9 @@ export class Openings {
   /** Takes a `client-connect` that the relay handed over. */
   take(message: ClientConnect, src: Address): void {
     const opening = this.#openings.get(keyOf(src, message.id));
-    if (opening !== undefined) opening.feed({ type: 'message', phase: message.phase, body: message.data });
-    else if (message.phase === 1 && src !== this.#host.parts.address) this.#respond(message, src);
+    if (opening !== undefined) {
+      opening.feed({ type: 'message', phase: message.phase, body: message.data }, message.label);
+    } else if (message.phase === 1 && src !== this.#host.parts.address) this.#respond(message, src);
   }
 
   /** Takes an `error` that names a handshake; whether it did. A hint: it may end that handshake and nothing else. */
@@ -178,7 +180,12 @@ export class Openings {
             timer.set(produced.atMs, () => run.feed({ type: 'timer', nowMs: clock.now() }));
             break;
           case 'established':
-            attach = this.#host.prepare({ conversation, established: produced, role: 'initiator', peer });
+            attach = this.#host.prepare({
+              conversation,
+              established: produced,
+              role: 'initiator',
+              peer: { address: peer.address, name: peer.name, label },
+            });
             break;
           case 'confirmed':
             conversation.tellPrevious(judgePrevious(known, produced.parameters));
@@ -190,7 +197,14 @@ export class Openings {
             break;
         }
       };
-      const context = this.#context(parts.address, peer.address, this.#host.label, peer.label);
+      // That of phase 2 counts: the list may be out of date.
+      let { label } = peer;
+      const context: HandshakeContext = {
+        ...this.#context(parts.address, peer.address, this.#host.label, label),
+        get responderLabel() {
+          return label;
+        },
+      };
       const answers: AnswerHost = {
         ...this.#answers(),
         parameters: () => previousParameters(this.#host.lastStateWith(peer.address)),
@@ -198,7 +212,10 @@ export class Openings {
       const run = runInitiator(context, answers, { output, failed: settle });
       this.#openings.set(keyOf(peer.address, id), {
         peer: peer.address,
-        feed: (input) => run.feed(input),
+        feed: (input, told) => {
+          if (run.at === 'awaiting-phase-2' && input.type === 'message' && input.phase === 2) label = told ?? label;
+          run.feed(input);
+        },
         settle,
         last: undefined,
         offersRsa: false,

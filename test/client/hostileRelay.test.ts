@@ -193,4 +193,16 @@ describe('a relay that lies', () => {
     const connecting = connect(() => Promise.resolve(theirs), { name: 'Ana', reconnect: false } as ConnectOptions);
     await expect(connecting).rejects.toMatchObject({ code: 'codec/items-over-limit' });
   });
+
+  it('in an old list of a peer\'s label is put right by phase 2', async () => {
+    relay.tamper = (message) => {
+      if (message.type !== 'list' || message.complete === undefined) return [message];
+      return [{ ...message, data: message.data.map((item) => ('label' in item ? { ...item, label: 'old' } : item)) }];
+    };
+    const [own, peer] = await talk(await join('Ana'), await join('Rui', { accept: 'all' }));
+    expect([own.label, peer.label]).toEqual(['open', 'open']);
+    await (
+      await own.send('olá')
+    ).delivered;
+  });
 });
