@@ -337,19 +337,28 @@ class Conversation:
             self._answer_repeat()
             return
         associated = self.bindings[1 - self.role] + bytes([kind]) + message_id + sa_data
-        body = decode_body(self.suite.cipher.open(key, nonce, sealed, associated), self.suite)
-        check_content(kind, body)
-        if body.message is not None:
-            require(self.last_m is None or body.message[0] <= self.last_m, "a message follows the goodbye")
+        opened = self.suite.cipher.open(key, nonce, sealed, associated)
         commit()
         if beginning:
             self._commit_epoch(*beginning)
-        if self.state != "ended":
-            self._opened(kind, message_id, body, associated, sealed)
+        self._take_in(kind, message_id, opened, associated, sealed)
         if beginning:
             waiting, self.waiting = self.waiting, []
             for each in waiting:
                 self.receive(each)
+
+    def _take_in(self, kind, message_id, opened, associated, sealed):
+        """What an authentic record says; a malformed one is dropped, and its key is used up all the same."""
+        try:
+            body = decode_body(opened, self.suite)
+            check_content(kind, body)
+            late = body.message is not None and self.last_m is not None and body.message[0] > self.last_m
+            require(not late, "a message follows the goodbye")
+        except Refused as refused:
+            self.tell("dropped", message=str(refused))
+            return
+        if self.state != "ended":
+            self._opened(kind, message_id, body, associated, sealed)
 
     def _record_key(self, epoch, n):
         """The key of record n, and what makes its use final; no key when the number was used."""
