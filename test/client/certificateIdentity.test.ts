@@ -92,6 +92,14 @@ describe('an identity from a signer', () => {
     expect(provider.verify(provider.parsePublicKey(sessionSpki)!, toBeSigned, signature)).toBe(true);
   });
 
+  it('may have bundles exactly when its delegation is for purpose prekey', async () => {
+    expect((await made(clock())).prekeyUntilMs).toBeUndefined();
+    const lifetimesMs = { hop: HOUR, conversation: HOUR, prekey: 3 * HOUR };
+    const identity = await made(clock(), { lifetimesMs });
+    expect(identity.prekeyUntilMs).toBe(START + 3 * HOUR);
+    expect(delegationOf(identity).notAfterMs.prekey).toBe(START + 3 * HOUR);
+  });
+
   it('is renewed by the card before it ends; the session key stays', async () => {
     const time = clock();
     const seen: string[] = [];
