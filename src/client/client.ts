@@ -136,6 +136,7 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost, Aw
   /** Last states of conversations whose histories did not agree, without keys. */
   readonly #broken = new Map<Address, ConversationState>();
   #label = '';
+  #ticks = 0;
   #status: ClientStatus = 'offline';
   #listed: () => void = () => {};
   #cleaned: Promise<void> = Promise.resolve();
@@ -313,11 +314,16 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost, Aw
     this.incoming.push(conversation);
   }
 
-  prepare({ conversation, established, role, peer }: Finished): () => void {
+  tick(): number {
+    this.#ticks += 1;
+    return this.#ticks;
+  }
+
+  prepare({ conversation, established, role, peer, began }: Finished): () => void {
     const state = this.#stateOf(established, role, peer);
     const identity = peerIdentity(established.peer, peer.name);
     return () => {
-      this.#attach(conversation, state, identity, established.peer);
+      this.#attach(conversation, state, identity, established.peer, undefined, began);
     };
   }
 
@@ -482,6 +488,7 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost, Aw
     identity: PeerIdentity,
     watched: Watched = identity,
     start?: Start,
+    began?: number,
   ): void {
     this.#meet(conversation, identity);
     if (conversation.status === 'closed') {
@@ -507,6 +514,7 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost, Aw
       identity,
       safetyNumber: number,
       initiatedBy,
+      ...(began === undefined ? {} : { began }),
       ...(start === undefined ? {} : { start }),
     });
     this.#dropBroken(conversation, state);
@@ -555,11 +563,9 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost, Aw
   }
 
   #online(hop: Hop): void {
-    if (this.#label === '') this.#label = hop.label;
+    this.#label = hop.label;
     this.#setStatus({ status: 'online' });
     hop.send({ type: 'list', id: messageIdFromBytes(this.random(8)) });
-    // Another level is another place: conversations wait for theirs.
-    if (hop.label !== this.#label) return;
     for (const conversation of [...this.#conversations.values(), ...this.#lingering.keys()]) conversation.repeat();
     this.#openings.repeat();
     this.#away.repeat();

@@ -6,8 +6,9 @@
 import { equal } from '../bytes.ts';
 import type { SuiteName } from '../crypto/suite.ts';
 import { SimsError, type ErrorCode } from '../errors.ts';
-import { messageIdFromBytes, type Address, type MessageId } from '../messages/address.ts';
+import { addressBytes, messageIdFromBytes, type Address, type MessageId } from '../messages/address.ts';
 import type { Message } from '../messages/messages.ts';
+import { compareBytes } from '../session/binding.ts';
 import type { ConversationOutput, RecordMessage } from '../session/conversation.ts';
 import type { RecordExplanation } from '../session/explain.ts';
 import type { PreviousComparison } from '../session/previous.ts';
@@ -148,6 +149,10 @@ export interface Conversation<Data = unknown>
 export interface ConversationHost {
   readonly clock: Clock;
   readonly random: (length: number) => Uint8Array;
+  /** Of this client's session: a conversation of another level waits for its own. */
+  readonly label: string;
+  /** Counts a moment, so that it can be told which of two came first. */
+  tick(): number;
   send(message: Message): void;
   /** The session that a message's acknowledgement by the relay is for. */
   track(id: MessageId, actor: SessionActor | undefined): void;
@@ -166,6 +171,8 @@ export interface Session {
   readonly identity: PeerIdentity;
   readonly safetyNumber: string;
   readonly initiatedBy: 'own' | 'peer';
+  /** When its handshake began, by the client's count of moments; absent where it cannot have crossed another. */
+  readonly began?: number;
   /** Of a session that began from a bundle. */
   readonly start?: Start;
 }
@@ -209,6 +216,8 @@ export class ConversationControl implements Conversation {
   readonly #host: ConversationHost;
   readonly #events = new Emitter<ConversationEvents>();
   readonly #sessions: Session[] = [];
+  /** When each session was attached. */
+  readonly #attachedAt = new WeakMap<Session, number>();
   readonly #receipts = new Map<MessageId, { readonly receipt: OpenReceipt; readonly bytes: number }>();
   readonly #inbox: Inbox<{ readonly entry: InboxEntry; readonly actor: SessionActor }>;
   readonly #waiting: Outgoing[] = [];
@@ -388,6 +397,7 @@ export class ConversationControl implements Conversation {
     // One that only has messages to read carries nothing new.
     if (session.actor.state.at === 'broken') this.#sessions.unshift(session);
     else this.#sessions.push(session);
+    this.#attachedAt.set(session, this.#host.tick());
     this.#restore(session);
     this.#order();
     this.#consistency = this.#current().actor.state.consistency;
@@ -528,7 +538,8 @@ export class ConversationControl implements Conversation {
     switch (output.type) {
       case 'send':
         if (output.message.type !== 'ack') this.#host.track(output.message.id, actor);
-        this.#host.send(output.message);
+        // A conversation goes on only at its own level.
+        if (actor.state.own.label === this.#host.label) this.#host.send(output.message);
         break;
       case 'message':
         this.#show(output.message, actor);
@@ -718,8 +729,10 @@ export class ConversationControl implements Conversation {
   #order(): void {
     const [before, last] = [this.#sessions.at(-2), this.#sessions.at(-1)];
     if (before === undefined || last === undefined || before.initiatedBy === last.initiatedBy) return;
-    const crossed = before.actor.state.send.m === 0 && before.actor.state.receive.history.m === 0;
-    const ownIsSmaller = last.actor.state.own.address < last.actor.state.peer.address;
+    // Each side began its own before it had answered the other's.
+    const crossed = last.began !== undefined && last.began < (this.#attachedAt.get(before) ?? 0);
+    const { own, peer } = last.actor.state;
+    const ownIsSmaller = compareBytes(addressBytes(own.address), addressBytes(peer.address)) < 0;
     if (crossed && (last.initiatedBy === 'own') !== ownIsSmaller) this.#sessions.splice(-2, 2, last, before);
   }
 

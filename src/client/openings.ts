@@ -53,6 +53,8 @@ export interface Finished {
   readonly established: EstablishedOutput;
   readonly role: 'initiator' | 'responder';
   readonly peer: HandshakePeer;
+  /** When its first phase was sent or came, by the client's count of such moments. */
+  readonly began: number;
 }
 
 /** What handshakes need of their client. */
@@ -69,6 +71,8 @@ export interface OpeningsHost {
   lastStateWith(peer: Address): ConversationState | undefined;
   /** How many conversations wait for the application to accept them. */
   offeredCount(): number;
+  /** Counts a moment, so that it can be told which of two came first. */
+  tick(): number;
   /** Makes the session now, and its place in the conversation when the returned function is called. */
   prepare(finished: Finished): () => void;
   /** Tells the application of a conversation that a peer opened. */
@@ -152,6 +156,7 @@ export class Openings {
       const { parts } = this.#host;
       const { provider, clock } = parts;
       const { signal } = options;
+      const began = this.#host.tick();
       const nonce = provider.random(32);
       const id = messageIdFromBytes(nonce.subarray(0, 8));
       const timer = new Timer(parts.clock);
@@ -184,6 +189,7 @@ export class Openings {
               conversation,
               established: produced,
               role: 'initiator',
+              began,
               peer: { address: peer.address, name: peer.name, label },
             });
             break;
@@ -321,6 +327,7 @@ export class Openings {
 /** One handshake that a peer began, with the application's consent. */
 class Answering {
   readonly #host: OpeningsHost;
+  readonly #began: number;
   readonly #message: ClientConnect;
   readonly #servable: () => readonly SuiteName[];
   readonly #waiting: { resolve: () => void; reject: (error: SimsError) => void }[] = [];
@@ -334,6 +341,7 @@ class Answering {
 
   constructor(host: OpeningsHost, message: ClientConnect, peer: HandshakePeer, servable: () => readonly SuiteName[]) {
     this.#host = host;
+    this.#began = host.tick();
     this.#message = message;
     this.#peer = peer;
     this.#servable = servable;
@@ -370,7 +378,8 @@ class Answering {
       case 'established': {
         const conversation = this.#conversation!;
         conversation.tellPrevious(this.#previous);
-        this.#host.prepare({ conversation, established: produced, role: 'responder', peer: this.#peer })();
+        const began = this.#began;
+        this.#host.prepare({ conversation, established: produced, role: 'responder', peer: this.#peer, began })();
         this.settle(undefined);
         this.#announce(conversation);
         return undefined;

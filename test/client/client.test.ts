@@ -141,6 +141,21 @@ describe('a conversation', () => {
     expect(rui.conversations).toHaveLength(1);
   });
 
+  it('that both open at once goes on in the same handshake’s session at both ends', async () => {
+    for (let round = 0; round < 6; round += 1) {
+      const [ana, rui] = [await client('Ana', { accept: 'all' }), await client('Rui', { accept: 'all' })];
+      await until(
+        () =>
+          ana.peers.some(({ address }) => address === rui.address) &&
+          rui.peers.some(({ address }) => address === ana.address),
+      );
+      const [own, peer] = await Promise.all([ana.open(rui.address), rui.open(ana.address)]);
+      await Promise.all([(await own.send('a')).delivered, (await peer.send('b')).delivered]);
+      await expect.poll(() => own.digest === peer.digest).toBe(true);
+      await Promise.all([ana.close(), rui.close()]);
+    }
+  });
+
   it('refuses what cannot be sent, and loses nothing by it', async () => {
     const [ana, rui] = [await client('Ana'), await client('Rui', { accept: 'all' })];
     const [own, peer] = await talk(ana, rui);
