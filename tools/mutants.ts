@@ -44,12 +44,12 @@ function runAll(name: string, only: RegExp): number {
   try {
     for (const path of COPIED) cpSync(join(ROOT, path), join(copy, path), { recursive: true });
     symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'), 'junction');
-    const all = new Set(list.mutations.flatMap(({ tests }) => tests ?? list.tests));
+    const chosen = list.mutations.filter((mutation) => only.test(mutation.name));
+    const all = new Set(chosen.flatMap(({ tests }) => tests ?? list.tests));
     if (!passes(copy, [...all], list.env)) {
       console.log('FAILED the tests do not hold without a mutation');
       return 1;
     }
-    const chosen = list.mutations.filter((mutation) => only.test(mutation.name));
     const bad = chosen.filter((mutation) => !isNoticed(copy, mutation, list));
     console.log(`${chosen.length - bad.length} of ${chosen.length} mutants are noticed.`);
     return bad.length === 0 ? 0 : 1;

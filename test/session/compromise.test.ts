@@ -156,7 +156,12 @@ function hears(
   const thief = victim.clone();
   // The thief follows as the victim does, and as its peer would, with the victim's keys.
   const follower = victim.clone();
-  const stolenKeys = follower.state.send.ratchetKeys;
+  // Where the thief lacks a key it tries one that it has: were the key of no matter, it would be enough.
+  const { ratchetKeys } = follower.state.send;
+  const numbers = ratchetKeys.length === 0 ? [] : [0, 1, 2, 3];
+  const stolenKeys = numbers.map(
+    (number) => ratchetKeys.find((key) => key.number === number) ?? { number, pair: ratchetKeys.at(-1)!.pair },
+  );
   const follow = (record: RecordMessage): void => {
     // A thief erases nothing, and what was said since can be counted and hashed by whoever hears the records.
     const { m, hash, seenM, seenHash } = victim.state.send;

@@ -406,3 +406,33 @@ describe('time', () => {
     expect(() => both.a.send(text(2), NaN)).toThrow('expires at no time');
   });
 });
+
+describe('a record that', () => {
+  const byHand = { ...X25519, rekey: { records: 1e9, bytes: 1e12, milliseconds: 1e12, onTurn: false } };
+
+  it('goes beyond the length that its epoch was announced with is not awaited', () => {
+    const both = pair(byHand);
+    both.a.send(text(0));
+    both.b.send(text(0));
+    both.settle();
+    const kept = both.a.send(text(1));
+    both.a.take();
+    const clone = both.a.clone();
+    both.a.step({ type: 'rekey' });
+    both.b.receive(both.a.send(text(2)));
+    clone.send(text(3));
+    both.b.receive(clone.send(text(4)));
+    expect(both.b.dropped).toEqual(['session/not-awaited']);
+    both.b.receive(kept);
+    expect(both.b.dropped).toHaveLength(1);
+  });
+
+  it('names another conversation is not looked at', () => {
+    const both = pair(byHand);
+    const record = both.a.send(text(0));
+    const saData = record.saData!.slice();
+    saData[0]! ^= 1;
+    both.b.receive({ ...record, saData } as RecordMessage);
+    expect(both.b.dropped).toEqual(['session/malformed-record']);
+  });
+});

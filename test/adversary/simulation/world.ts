@@ -377,7 +377,9 @@ export class World implements Surroundings {
   }
 
   #spliced(): Flight | undefined {
-    const [one, other] = [this.chance.pick(this.tape), this.chance.pick(this.tape)];
+    // What was not delivered yet is worth more: its key is still there.
+    const one = this.chance.pick(this.chance.is(0.7) ? this.#flights : this.tape);
+    const other = this.chance.pick(this.tape);
     return one === undefined || other === undefined ? undefined : this.#attacks.splice(one, other);
   }
 
