@@ -256,9 +256,10 @@ async function ownPrekeys(
   load: (options: PrekeyOptions, store: Store) => Promise<Prekeys>,
 ): Promise<Prekeys | undefined> {
   const isKept = credential.kind === 'key' || (credential.kind === 'certificate' && prekeyUntilMs !== undefined);
-  return store === undefined || prekeys === false || accept === 'none' || !isKept
-    ? undefined
-    : await load(prekeys, store);
+  if (store === undefined) return undefined;
+  // Looked at also where none are wanted now: what was spent or is over goes, before what tells so is forgotten.
+  const loaded = await load(prekeys === false ? {} : prekeys, store);
+  return prekeys === false || accept === 'none' || !isKept ? undefined : loaded;
 }
 
 /** The secret of the bundle that a conversation began from goes first: the record is what tells that it is spent. */

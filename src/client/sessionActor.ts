@@ -172,7 +172,7 @@ export class SessionActor {
         for (let index = 1; index < states.length; index += 1) eraseSuperseded(states[index - 1]!, states[index]);
         this.#state = next;
       }
-      for (const output of outputs) this.#act(output);
+      for (const output of outputs) this.#actSafely(output);
       for (const { resolve } of done) resolve();
     }
     this.#isRunning = false;
@@ -243,6 +243,17 @@ export class SessionActor {
     const explanation = explainRecord(before, input.message, this.#context);
     if (explanation.problem === 'none') return outputs;
     return outputs.map((output) => (isAbout(output) ? { ...output, explanation } : output));
+  }
+
+  /** What goes wrong at one output, such as a transport that refuses a message, does not hold up the rest. */
+  #actSafely(output: ReleasedOutput): void {
+    try {
+      this.#act(output);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
   }
 
   #act(output: ReleasedOutput): void {
