@@ -141,7 +141,9 @@ describe('a client that may be away', () => {
     const old = await copyOf(inner);
     const ana = await join('Ana', memoryStore());
     const own = await ana.open(address);
-    await (await own.send('secret')).accepted;
+    await (
+      await own.send('secret')
+    ).accepted;
     const replayed = [...relay.account(address).mailbox];
     const rui = await join('Rui', inner);
     expect(await read(await arrival(rui), 1)).toEqual(['secret']);
@@ -476,6 +478,27 @@ describe('a process that ends at any write', () => {
     }
     // The start, the spent bundle, its acknowledgement and both messages are each written.
     expect(crashes).toBeGreaterThanOrEqual(4);
+  });
+
+  it('leaves no used secret to a client that wants no more bundles', async () => {
+    relay = new AwayRelay();
+    const store = memoryStore();
+    const address = await once('Rui', store);
+    const before = (await store.read('prekeys'))!.value;
+    const ana = await join('Ana', memoryStore());
+    const receipt = await (await ana.open(address)).send('one');
+    await receipt.accepted;
+    const used = relay.account(address).mailbox.find((message) => message.type === 'client-connect');
+    const rui = await join('Rui', store);
+    expect((await receipt.delivered).ok).toBe(true);
+    await leave(rui);
+    // As if the process had ended between storing the conversation and erasing the secret.
+    await store.write('prekeys', before, (await store.read('prekeys'))!.version);
+    const id = hex(decodeBundleBody3(used!.data).bundleId);
+    expect(await bundlesIn(store)).toContain(id);
+    await leave(await join('Rui', store, { prekeys: false }));
+    expect(await bundlesIn(store)).not.toContain(id);
+    await leave(ana);
   });
 
   it('of the beginning side sends all that was promised', async () => {
