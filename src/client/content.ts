@@ -49,6 +49,7 @@ export interface ContentSchema<Data = unknown> {
   readonly '~standard': {
     readonly version: 1;
     readonly vendor: string;
+    /** Says what a value is, or what is wrong with it. */
     readonly validate: (value: unknown) => SchemaResult<Data> | Promise<SchemaResult<Data>>;
     readonly types?: { readonly input: unknown; readonly output: Data } | undefined;
   };

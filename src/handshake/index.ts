@@ -76,13 +76,7 @@ export {
   type PrekeyResponderOutput,
   type PrekeyResponderState,
 } from './prekeyResponder.ts';
-export {
-  answerBundle,
-  makeBundle,
-  startFromBundle,
-  type AnsweredBundle,
-  type StartedFromBundle,
-} from './prekeys.ts';
+export { answerBundle, makeBundle, startFromBundle, type AnsweredBundle, type StartedFromBundle } from './prekeys.ts';
 export {
   RESPONDER_START,
   RESPONDER_TRANSITIONS,

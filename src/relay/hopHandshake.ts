@@ -247,8 +247,7 @@ export class HopHandshake {
   /** Clearance from the credential, then the level that was asked for, if it is not above. */
   #admit({ identity, name, parameters }: AuthenticatedOutput): ResponderInput {
     const { policy, describeCredential, now, audit } = this.#shared;
-    const clearedAt = (nowMs: number): Clearance =>
-      clearanceOf(policy.clearance, describeCredential(identity), nowMs);
+    const clearedAt = (nowMs: number): Clearance => clearanceOf(policy.clearance, describeCredential(identity), nowMs);
     let clearance = clearedAt(now()).label;
     const asked = parameters.label === undefined ? undefined : knownLabel(policy, parameters.label);
     if (parameters.label !== undefined && asked === undefined) return this.#reject('not-authorised');

@@ -4,13 +4,7 @@
  *
  * @packageDocumentation
  */
-export {
-  MemoryBundles,
-  type BundleStock,
-  type BundleStore,
-  type HeldBundle,
-  type Publish,
-} from './bundles.ts';
+export { MemoryBundles, type BundleStock, type BundleStore, type HeldBundle, type Publish } from './bundles.ts';
 export type { RelayCounters, RelayGauges, RelayMetrics } from './counters.ts';
 export { MemoryDirectory, type Directory, type PlaceItem, type Presence } from './directory.ts';
 export type { RelayEffects, RelayEvent, SessionEnd } from './effects.ts';

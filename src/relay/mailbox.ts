@@ -34,7 +34,7 @@ export interface MailboxQuota {
   readonly maxBytes: number;
 }
 
-/** Where messages wait. An owner is an address at a label, as {@link ownerOf} names it. Nothing here reads a message. */
+/** Where messages wait. An owner is an address at a label. Nothing here reads a message. */
 export interface Mailbox {
   /** Appends a message: `stored`, `repeat` when it waits already, `full` when it does not fit. */
   append(owner: string, entry: MailboxEntry, nowMs: number): 'stored' | 'repeat' | 'full';

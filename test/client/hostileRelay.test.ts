@@ -98,7 +98,7 @@ describe('a relay that lies', () => {
     await settle();
     const discards = relay.seen
       .slice(before)
-      .filter(({ message }) => message.type === 'prekeys' && 'complete' in message && message.complete === true);
+      .filter(({ message }) => message.type === 'prekeys' && 'complete' in message && message.complete);
     expect(discards).toEqual([]);
   });
 
@@ -190,11 +190,11 @@ describe('a relay that lies', () => {
         own.send(encodeCbor(items));
       },
     });
-    const connecting = connect(() => Promise.resolve(theirs), { name: 'Ana', reconnect: false } as ConnectOptions);
+    const connecting = connect(() => Promise.resolve(theirs), { name: 'Ana', reconnect: false });
     await expect(connecting).rejects.toMatchObject({ code: 'codec/items-over-limit' });
   });
 
-  it('in an old list of a peer\'s label is put right by phase 2', async () => {
+  it("in an old list of a peer's label is put right by phase 2", async () => {
     relay.tamper = (message) => {
       if (message.type !== 'list' || message.complete === undefined) return [message];
       return [{ ...message, data: message.data.map((item) => ('label' in item ? { ...item, label: 'old' } : item)) }];

@@ -80,7 +80,9 @@ describe('somebody who was here once and left', () => {
     // The fortieth was not taken when the process ended: it comes again, and no other.
     const rest = await read(resumed!, 60);
     expect(rest).toEqual(sent.slice(40));
-    await (await resumed!.send('back again')).accepted;
+    await (
+      await resumed!.send('back again')
+    ).accepted;
     await leave(again);
 
     const last = await come('Ana');
