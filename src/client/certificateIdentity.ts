@@ -9,6 +9,7 @@ import { readSignerCertificate } from '../cc/signerCertificate.ts';
 import { SimsError } from '../errors.ts';
 import { fingerprint } from '../handshake/index.ts';
 import type { IdentityRequest, MakeIdentity, OwnIdentity } from './identity.ts';
+import { makeSessionKey, type SessionKey, type SessionKeyAlgorithm } from './sessionKey.ts';
 
 /** What happens to the identity after login. */
 export type CertificateIdentityEvent =
@@ -29,6 +30,8 @@ export interface CertificateIdentityOptions {
   readonly highestLabel?: string;
   /** Lifetimes in milliseconds; default 12 hours for hop and conversation. */
   readonly lifetimesMs?: Readonly<Partial<Record<DelegationPurpose, number>>>;
+  /** The key that the card delegates to; default Ed25519. */
+  readonly sessionKey?: SessionKeyAlgorithm;
   /** Algorithm of the card's signature; default its first that delegations have. */
   readonly algorithm?: SigningAlgorithm;
   /**
@@ -46,14 +49,15 @@ export interface CertificateIdentityOptions {
 
 /**
  * What makes the identity, for `identity` of `connect`. The delegation names the relay and the device, so that it is made
- * when both are known, with one signature of the card; the session key (Ed25519) lives as long as the client.
+ * when both are known, with one signature of the card; the session key lives as long as the client.
  *
  * The made identity's promise rejects with `client/relay-untrusted`, `card/…` codes, or `cc/invalid-argument`.
  */
 export function certificateIdentity(options: CertificateIdentityOptions): MakeIdentity {
   return async (request) => {
     await checkTrust(options, request);
-    const identity = new CertificateIdentity(options, request);
+    const sessionKey = await makeSessionKey(options.sessionKey ?? 'Ed25519', request.provider);
+    const identity = new CertificateIdentity(options, request, sessionKey);
     await identity.delegate(request.signal);
     return identity.own();
   };
@@ -74,7 +78,7 @@ async function checkTrust({ trustRelay }: CertificateIdentityOptions, request: I
 class CertificateIdentity {
   readonly #options: CertificateIdentityOptions;
   readonly #request: IdentityRequest;
-  readonly #sessionKey: ReturnType<IdentityRequest['provider']['generateSignatureKeyPair']>;
+  readonly #sessionKey: SessionKey;
   readonly #fingerprint: Uint8Array;
   readonly #chain: readonly Uint8Array[];
   #signed: SignedDelegation | undefined;
@@ -82,14 +86,14 @@ class CertificateIdentity {
   #renewing: Promise<void> | undefined;
   #cancelTimer: () => void = () => {};
 
-  constructor(options: CertificateIdentityOptions, request: IdentityRequest) {
+  constructor(options: CertificateIdentityOptions, request: IdentityRequest, sessionKey: SessionKey) {
     const { provider } = request;
     const { signer, intermediates = [] } = options;
     const leaf = signer.chain[0] === undefined ? undefined : readSignerCertificate(signer.chain[0]);
     if (leaf === undefined) throw new SimsError('cc/invalid-argument', 'a signer without a readable certificate');
     this.#options = options;
     this.#request = request;
-    this.#sessionKey = provider.generateSignatureKeyPair('Ed25519', provider.random);
+    this.#sessionKey = sessionKey;
     this.#fingerprint = fingerprint(provider, 'certificate', leaf.spki);
     this.#chain = [...signer.chain, ...intermediates].slice(0, MAX_CHAIN);
   }
@@ -103,7 +107,6 @@ class CertificateIdentity {
   }
 
   own(): OwnIdentity {
-    const { provider } = this.#request;
     const sessionKey = this.#sessionKey;
     const credential = (): OwnIdentity['credential'] => ({
       kind: 'certificate',
@@ -121,7 +124,7 @@ class CertificateIdentity {
         return credential();
       },
       fingerprint: this.#fingerprint,
-      sign: (toSign) => provider.sign(sessionKey, toSign.toBeSigned),
+      sign: ({ toBeSigned }) => sessionKey.sign(toBeSigned),
       close: () => {
         this.#isClosed = true;
         this.#cancelTimer();

@@ -22,6 +22,7 @@ export {
 } from './content.ts';
 export type { KeyChange, KnownPeer, PeerPin, PeerTrust } from './knownPeers.ts';
 export type { Events } from './emitter.ts';
+export type { SessionKeyAlgorithm } from './sessionKey.ts';
 export {
   certificateIdentity,
   type CertificateIdentityEvent,

@@ -189,6 +189,16 @@ describe.skipIf(missingForCards !== '')(`two people with cards in SoftHSM2${need
     expect(JSON.stringify(events)).not.toMatch(/MAIA|RUI|11111111|22222222|olá/u);
   });
 
+  it('may let their cards delegate to RSA keys with PSS, as in the reference', async () => {
+    const relay = await relayWith();
+    const first = await joins(relay, being(await card('ANA'), { sessionKey: 'RSA-PSS-SHA256' }));
+    const second = await joins(relay, being(await card('RUI'), { sessionKey: 'RSA-PSS-SHA256' }));
+    await meet(first, second);
+    const conversation = await first.open(second.address);
+    expect(conversation.identity).toMatchObject({ kind: 'certificate', verified: true });
+    expect(await (await conversation.send('x')).delivered).toEqual({ ok: true });
+  });
+
   it('without a certificate have a lower label than with one', async () => {
     pins = [];
     const relay = await relayWith();
