@@ -110,6 +110,8 @@ export interface Client<Data = unknown> extends AsyncDisposable, Events<ClientEv
 /** Histories that did not agree, kept until the next handshake. */
 const MAX_BROKEN = 256;
 const CLOSE_TIMEOUT_MS = 5_000;
+/** How long a relay may take to say again who is there. */
+const LIST_TIMEOUT_MS = 3_000;
 /** A closed conversation answers its peer's repeats for this long. */
 const LINGER_MS = 30_000;
 /** How long a peer may stay away after a relay's restart; the grace that a relay gives by default. */
@@ -139,6 +141,8 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost, Aw
   #ticks = 0;
   #status: ClientStatus = 'offline';
   #listed: () => void = () => {};
+  /** Those who wait for a whole list. */
+  readonly #awaited: (() => void)[] = [];
   #cleaned: Promise<void> = Promise.resolve();
 
   constructor(parts: ClientParts) {
@@ -453,9 +457,27 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost, Aw
     return present;
   }
 
+  /** Asks for the whole list again: its changes come gathered, and a peer may have joined just now. */
+  async #lookUp(peer: Address): Promise<Peer | undefined> {
+    const { hop } = this.#upkeep;
+    if (hop === undefined) return undefined;
+    await this.#within(
+      LIST_TIMEOUT_MS,
+      new Promise<void>((resolve) => {
+        this.#awaited.push(resolve);
+        hop.send({ type: 'list', id: messageIdFromBytes(this.random(8)) });
+      }),
+    );
+    return this.#peers.get(peer);
+  }
+
   async #openNew(peer: Address, options: OpenOptions): Promise<Conversation> {
-    const listed = this.#peers.get(peer);
+    const listed = this.#peers.get(peer) ?? (await this.#lookUp(peer));
     if (listed === undefined) throw unknownPeerError();
+    if (options.signal?.aborted === true) throw abortedError(options.signal.reason);
+    const present = this.#conversations.get(peer);
+    // The peer may have asked meanwhile.
+    if (present !== undefined) return await present.accept();
     const conversation = this.newConversation(peer, listed.name, 'own');
     try {
       await this.#begin(conversation, listed, options);
@@ -695,6 +717,7 @@ export class ClientControl implements Client, ConversationHost, OpeningsHost, Aw
   #takeList(update: Parameters<PeerList['update']>[0]): void {
     const event = this.#peers.update(update);
     this.#listed();
+    if (update.complete) for (const resolve of this.#awaited.splice(0)) resolve();
     if (event === undefined) return;
     this.#events.emit('peers', event);
     // A key that lived with its client object will not come back.

@@ -143,6 +143,16 @@ describe('a relay in the middle of a conversation', () => {
   });
 });
 
+describe('a relay that is slow to tell who joins', () => {
+  it('is asked again when a peer is to be reached that is not in the list yet', async () => {
+    relay.tellsJoins = false;
+    const eva = await connect(relay.dial, { name: 'Eva', accept: 'all' });
+    expect(ana.peers.map(({ name }) => name)).toEqual(['Rui']);
+    expect((await ana.open(eva.address)).identity.name).toBe('Eva');
+    await eva.close();
+  });
+});
+
 describe('a relay in the middle of a handshake', () => {
   it.each([1, 2, 3, 4] as const)(
     'that flips a bit of phase %i ends it or is outlasted, and no conversation is wrong',

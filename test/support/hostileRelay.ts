@@ -39,6 +39,8 @@ export class HostileRelay {
   readonly relayIdentity: Uint8Array = relayIdentityOf(provider, this.keyPair.spki);
   readonly #sessions = new Map<Address, Session>();
   tamper: Tamper = (passing) => [passing];
+  /** Whether it tells who joins; otherwise only a request shows it. */
+  tellsJoins = true;
   /** Everything that passed, as it came. */
   readonly seen: Passing[] = [];
 
@@ -51,7 +53,9 @@ export class HostileRelay {
 
   join(session: Session): void {
     for (const other of this.#sessions.values()) {
-      if (other.isListening) other.send({ type: 'list', complete: false, data: [session.item] });
+      if (other.isListening && this.tellsJoins) {
+        other.send({ type: 'list', complete: false, data: [session.item] });
+      }
     }
     this.#sessions.set(session.item.address, session);
   }
