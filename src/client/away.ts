@@ -12,8 +12,6 @@ import {
   hasBundles,
   readBundleBody3,
   startFromBundle,
-  type AnswerHost,
-  type ConversationContext as HandshakeContext,
   type EstablishedOutput,
 } from '../handshake/index.ts';
 import { messageIdFromBytes, type Address, type MessageId } from '../messages/address.ts';
@@ -27,7 +25,7 @@ import type { ErrorReason } from '../messages/reason.ts';
 import type { RecordMessage } from '../session/conversation.ts';
 import type { ConversationControl, Session } from './conversation.ts';
 import { abortedError, unknownPeerError, type HandshakePeer, type OpenOptions } from './openings.ts';
-import { verifierOf, type ClientParts } from './parts.ts';
+import { answerHost, handshakeContext, type ClientParts } from './parts.ts';
 import { printableName } from './peers.ts';
 import type { OwnStart, PeerStart, Start } from './start.ts';
 
@@ -155,8 +153,8 @@ export class Away {
         name: parts.name,
         nowMs: clock.now(),
       },
-      this.#context(parts.address, peer.address, this.#host.label, label),
-      this.#answers(),
+      handshakeContext(this.#host, parts.address, peer.address, this.#host.label, label),
+      answerHost(this.#host.parts),
     );
     if (options.signal?.aborted === true) throw abortedError(options.signal.reason);
     if (conversation.status === 'closed' || this.#isEnded) throw closedMeanwhile();
@@ -289,8 +287,8 @@ export class Away {
       const { bundle, decapsulationKey } = own;
       answered = await answerBundle(
         { type: 'start', id: message.id, body: message.data, bundle, decapsulationKey, nowMs: clock.now() },
-        this.#context(src, host.parts.address, label, host.label),
-        this.#answers(),
+        handshakeContext(this.#host, src, host.parts.address, label, host.label),
+        answerHost(this.#host.parts),
       );
     } catch (error) {
       if (!(error instanceof SimsError)) throw error;
@@ -427,31 +425,6 @@ export class Away {
       });
       this.#host.send(message);
     });
-  }
-
-  #context(initiator: Address, responder: Address, initiatorLabel: string, responderLabel: string): HandshakeContext {
-    const { parts, relayIdentity } = this.#host;
-    const { provider, suites } = parts;
-    return {
-      plane: 'conversation',
-      provider,
-      suites,
-      initiator,
-      responder,
-      relayIdentity,
-      initiatorLabel,
-      responderLabel,
-    };
-  }
-
-  #answers(): AnswerHost {
-    const { identity, provider, clock } = this.#host.parts;
-    return {
-      sign: identity.sign,
-      verifyCredential: verifierOf(this.#host.parts),
-      random: provider.random,
-      now: () => clock.now(),
-    };
   }
 }
 

@@ -26,7 +26,7 @@ import type { ErrorReason } from '../messages/reason.ts';
 import type { PreviousComparison } from '../session/previous.ts';
 import type { ConversationState } from '../session/state.ts';
 import type { ConversationControl } from './conversation.ts';
-import { verifierOf, type ClientParts } from './parts.ts';
+import { answerHost, handshakeContext, type ClientParts } from './parts.ts';
 import { printableName } from './peers.ts';
 import { judgePrevious, previousParameters } from './previous.ts';
 
@@ -206,13 +206,13 @@ export class Openings {
       // That of phase 2 counts: the list may be out of date.
       let { label } = peer;
       const context: HandshakeContext = {
-        ...this.#context(parts.address, peer.address, this.#host.label, label),
+        ...handshakeContext(this.#host, parts.address, peer.address, this.#host.label, label),
         get responderLabel() {
           return label;
         },
       };
       const answers: AnswerHost = {
-        ...this.#answers(),
+        ...answerHost(this.#host.parts),
         parameters: () => previousParameters(this.#host.lastStateWith(peer.address)),
       };
       const run = runInitiator(context, answers, { output, failed: settle });
@@ -274,8 +274,8 @@ export class Openings {
       this.#host.send({ type: 'error', code: failureReason(error), msgId: message.id, dst: src });
       settle(error);
     };
-    const context = this.#context(src, this.#host.parts.address, label, this.#host.label);
-    const run: HandshakeRun<ResponderInput> = runResponder(context, this.#answers(), { output, failed });
+    const context = handshakeContext(this.#host, src, this.#host.parts.address, label, this.#host.label);
+    const run: HandshakeRun<ResponderInput> = runResponder(context, answerHost(this.#host.parts), { output, failed });
     this.#openings.set(key, { peer: src, feed: (input) => run.feed(input), settle, last: undefined, offersRsa: true });
     run.feed({ type: 'message', phase: 1, body: message.data });
   }
@@ -285,33 +285,6 @@ export class Openings {
     const opening = this.#openings.get(keyOf(dst, id));
     if (opening !== undefined) opening.last = message;
     this.#host.send(message);
-  }
-
-  #context(initiator: Address, responder: Address, initiatorLabel: string, responderLabel: string): HandshakeContext {
-    const { parts, relayIdentity } = this.#host;
-    const { provider, suites } = parts;
-    return {
-      plane: 'conversation',
-      provider,
-      suites,
-      initiator,
-      responder,
-      relayIdentity,
-      initiatorLabel,
-      responderLabel,
-    };
-  }
-
-  #answers(): AnswerHost {
-    const { parts } = this.#host;
-    const { identity, provider, rsaPool, clock } = parts;
-    return {
-      sign: identity.sign,
-      verifyCredential: verifierOf(parts),
-      random: provider.random,
-      now: () => clock.now(),
-      ...(rsaPool === undefined ? {} : { rsaPool }),
-    };
   }
 
   /** Suites that can be served now: making RSA pairs for strangers is limited. */

@@ -5,7 +5,13 @@
  */
 import type { CryptoProvider } from '../crypto/provider.ts';
 import type { Suite, SuiteName } from '../crypto/suite.ts';
-import type { AnswerHost, VerifyCertificate, VerifyCredential, VerifyRelay } from '../handshake/index.ts';
+import type {
+  AnswerHost,
+  ConversationContext,
+  VerifyCertificate,
+  VerifyCredential,
+  VerifyRelay,
+} from '../handshake/index.ts';
 import { createCredentialVerifier } from '../handshake/index.ts';
 import type { Address } from '../messages/address.ts';
 import type { Encoding } from '../messages/wire.ts';
@@ -85,4 +91,38 @@ export function verifierOf(
     ...(verifyCertificate === undefined ? {} : { verifyCertificate }),
     ...(verifyRelay === undefined ? {} : { verifyRelay }),
   });
+}
+
+/** The context of a conversation's handshake over the present hop. */
+export function handshakeContext(
+  host: { readonly parts: ClientParts; readonly relayIdentity: Uint8Array },
+  initiator: Address,
+  responder: Address,
+  initiatorLabel: string,
+  responderLabel: string,
+): ConversationContext {
+  const { provider, suites } = host.parts;
+  const { relayIdentity } = host;
+  return {
+    plane: 'conversation',
+    provider,
+    suites,
+    initiator,
+    responder,
+    relayIdentity,
+    initiatorLabel,
+    responderLabel,
+  };
+}
+
+/** What answers the machines of this client's conversations. */
+export function answerHost(parts: ClientParts): AnswerHost {
+  const { identity, provider, rsaPool, clock } = parts;
+  return {
+    sign: identity.sign,
+    verifyCredential: verifierOf(parts),
+    random: provider.random,
+    now: () => clock.now(),
+    ...(rsaPool === undefined ? {} : { rsaPool }),
+  };
 }
