@@ -6,7 +6,7 @@ import { ROOT } from './entries.ts';
 
 // Here and not in tsup, whose two bundles are made at the same time.
 rmSync(join(ROOT, 'dist'), { recursive: true, force: true });
-run('tsup');
+run('tsup', ...process.argv.slice(2).filter((argument) => argument === '--silent'));
 run('tsc', '-p', 'tsconfig.build.json');
 
 // tsc leaves the `.ts` of relative imports in declarations; resolvers of other tools want the file that is shipped.
